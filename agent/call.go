@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/cacheu/plumbline/agent/catalog"
+)
+
+// CallInfo describes a call that is about to be made.
+type CallInfo struct {
+	// Component is charged with the time of the call, if a server request is
+	// being measured in the context. Empty charges none.
+	Component catalog.Component
+	// Name is the span's name: few distinct values, no identifiers. Empty
+	// makes no span and counts no call: only the time is charged, as for
+	// waiting until a connection is free.
+	Name string
+	// Kind is the span's kind. The zero value means a client.
+	Kind trace.SpanKind
+	// Attributes are copied to the span where it is recorded.
+	Attributes []attribute.KeyValue
+}
+
+// Call is one call into another component that is being measured. It is what
+// adapters for databases, caches and clients are built on.
+//
+// A nil *Call, which a nil agent returns, does nothing.
+type Call struct {
+	agent     *Agent
+	request   *Request
+	span      trace.Span
+	component catalog.Component
+	start     time.Time
+}
+
+// StartCall begins to measure a call. The returned context carries its span;
+// [Call.End] must follow, on any goroutine.
+func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, *Call) {
+	if a == nil {
+		return ctx, nil
+	}
+	c := &Call{agent: a, request: requestFrom(ctx), component: info.Component, start: time.Now()}
+	if c.request != nil {
+		c.request.scope.Enter(c.component, c.start, info.Name != "")
+	}
+	if info.Name == "" {
+		c.span = noop.Span{}
+		return ctx, c
+	}
+	kind := info.Kind
+	if kind == trace.SpanKindUnspecified {
+		kind = trace.SpanKindClient
+	}
+	ctx, c.span = a.tracer.Start(ctx, info.Name, trace.WithSpanKind(kind), trace.WithTimestamp(c.start))
+	if len(info.Attributes) > 0 && c.span.IsRecording() {
+		c.span.SetAttributes(info.Attributes...)
+	}
+	return ctx, c
+}
+
+// Elapsed is how long a call has taken, and when that was measured.
+type Elapsed struct {
+	Duration time.Duration
+	Time     time.Time
+}
+
+// Elapsed returns the time since the start and, where it may be shown as an
+// exemplar, the trace that the call belongs to (else the zero ID). The call
+// goes on.
+func (c *Call) Elapsed() (Elapsed, trace.TraceID) {
+	if c == nil {
+		return Elapsed{}, trace.TraceID{}
+	}
+	return c.until(time.Now())
+}
+
+func (c *Call) until(now time.Time) (Elapsed, trace.TraceID) {
+	var id trace.TraceID
+	if sc := c.span.SpanContext(); sc.IsSampled() {
+		id = sc.TraceID()
+	}
+	return Elapsed{now.Sub(c.start), now}, id
+}
+
+// End books the call. A non-nil error marks the span as failed; attributes are
+// added to it. It returns what [Call.Elapsed] would at the end.
+func (c *Call) End(err error, attributes ...attribute.KeyValue) (Elapsed, trace.TraceID) {
+	if c == nil {
+		return Elapsed{}, trace.TraceID{}
+	}
+	now := time.Now()
+	if c.request != nil {
+		c.request.scope.Leave(c.component, now)
+	}
+	if c.span.IsRecording() {
+		c.span.SetAttributes(attributes...)
+		if err != nil {
+			c.span.SetStatus(codes.Error, clean(err.Error(), 1024))
+		}
+	}
+	c.span.End(trace.WithTimestamp(now))
+	return c.until(now)
+}
+
+// SpanContext returns the call's span context, for propagation.
+func (c *Call) SpanContext() trace.SpanContext {
+	if c == nil {
+		return trace.SpanContext{}
+	}
+	return c.span.SpanContext()
+}

@@ -1,0 +1,171 @@
+// Package dbcall measures database and cache operations for the adapters that
+// speak to one: span, histogram and component time, with bounded labels.
+package dbcall
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/internal/metrics"
+	"github.com/cacheu/plumbline/agent/internal/sqlsig"
+)
+
+// Caps of what a recorder remembers. Services have tens to hundreds of
+// queries; one that builds its SQL from values has any number, and then the
+// rest is measured together.
+const (
+	maxSignatures = 500
+	maxTexts      = 2048
+)
+
+// Target is the database that a recorder's operations go to.
+type Target struct {
+	// Component is charged with the time: catalog.DB or catalog.Cache.
+	Component catalog.Component
+	// System is the db.system.name, for example "postgresql".
+	System string
+}
+
+// Recorder measures operations. It is safe for concurrent use.
+type Recorder struct {
+	agent  *agent.Agent
+	target Target
+	series *metrics.Cache[key, *metrics.Observer]
+
+	mu    sync.RWMutex
+	texts map[string]sqlsig.Signature
+}
+
+type key struct{ operation, signature string }
+
+// New returns a recorder. On a nil agent it returns nil, which records
+// nothing.
+func New(a *agent.Agent, t Target) *Recorder {
+	if a == nil {
+		return nil
+	}
+	// An error means that the service registered another metric of this name;
+	// the histogram then works and is not exported.
+	duration, _ := metrics.Histogram(a.Registerer(), catalog.DBClientOperationDuration)
+	return &Recorder{
+		agent: a, target: t, texts: make(map[string]sqlsig.Signature),
+		series: metrics.NewCache(maxSignatures,
+			func(k key) key { k.signature = catalog.Overflow; return k },
+			func(k key) *metrics.Observer {
+				return metrics.NewObserver(catalog.DBClientOperationDuration,
+					duration.WithLabelValues(t.System, k.operation, k.signature))
+			}),
+	}
+}
+
+// Signature returns the signature of a query, from memory where the same text
+// was seen before.
+func (r *Recorder) Signature(sql string) sqlsig.Signature {
+	if r == nil {
+		return sqlsig.Signature{}
+	}
+	r.mu.RLock()
+	s, ok := r.texts[sql]
+	r.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s = sqlsig.Of(sql)
+	if len(sql) <= 16<<10 { // a huge text must not be kept
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.texts) < maxTexts {
+			r.texts[sql] = s
+		}
+	}
+	return s
+}
+
+// Query is one operation.
+type Query struct {
+	// Operation, Signature and Summary as in sqlsig.Signature. Commands of a
+	// cache have the command's name in all three.
+	sqlsig.Signature
+	// Namespace is the database, Host and Port the server; empty and 0 are
+	// left out.
+	Namespace, Host string
+	Port            uint16
+	// Batch is the number of statements, where there is more than one.
+	Batch int
+}
+
+// Call is an operation that is under way.
+type Call struct {
+	call   *agent.Call
+	series *metrics.Observer
+}
+
+// Start begins to measure an operation.
+func (r *Recorder) Start(ctx context.Context, q Query) (context.Context, Call) {
+	if r == nil {
+		return ctx, Call{}
+	}
+	var room [8]attribute.KeyValue
+	attrs := append(room[:0],
+		attribute.String(catalog.AttrDBSystemName, r.target.System),
+		attribute.String(catalog.AttrDBOperationName, q.Operation),
+		attribute.String(catalog.AttrDBQueryText, q.Text),
+	)
+	if q.Namespace != "" {
+		attrs = append(attrs, attribute.String(catalog.AttrDBNamespace, q.Namespace))
+	}
+	if q.Host != "" {
+		attrs = append(attrs, attribute.String(catalog.AttrServerAddress, q.Host), attribute.Int(catalog.AttrServerPort, int(q.Port)))
+	}
+	if q.Batch > 1 {
+		attrs = append(attrs, attribute.Int(catalog.AttrDBBatchSize, q.Batch))
+	}
+	ctx, call := r.agent.StartCall(ctx, agent.CallInfo{Component: r.target.Component, Name: q.Summary, Attributes: attrs})
+	return ctx, Call{call, r.series.Get(key{q.Operation, q.Text})}
+}
+
+// Wait charges the time until done is called to the component, without a span:
+// for waiting until a connection is free.
+func (r *Recorder) Wait(ctx context.Context) (done func()) {
+	if r == nil {
+		return func() {}
+	}
+	_, call := r.agent.StartCall(ctx, agent.CallInfo{Component: r.target.Component})
+	return func() { call.End(nil) }
+}
+
+// End books the operation. errorType is the class of the error, such as an SQL
+// state; rows is the number of rows returned or affected, or negative where it
+// is not known.
+func (c Call) End(err error, errorType string, rows int64) {
+	if c.call == nil {
+		return
+	}
+	var room [2]attribute.KeyValue
+	attrs := room[:0]
+	if err != nil {
+		attrs = append(attrs, attribute.String(catalog.AttrErrorType, errorType))
+	}
+	if rows >= 0 {
+		attrs = append(attrs, attribute.Int64(catalog.AttrDBRows, rows))
+	}
+	elapsed, id := c.call.End(err, attrs...)
+	if id.IsValid() && !c.series.Wants(elapsed.Duration, elapsed.Time) {
+		id = [16]byte{}
+	}
+	c.series.Observe(elapsed.Duration, id)
+}
+
+// Port reads a port number, 0 where there is none.
+func Port(s string) uint16 {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}

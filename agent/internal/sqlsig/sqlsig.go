@@ -1,0 +1,97 @@
+// Package sqlsig reduces SQL text to its signature: what it asks, without the
+// values it asks with.
+//
+// Literals, parameters and comments are removed and lists are shortened to one
+// element, so that a query has one signature however often and with whatever
+// values it is sent, and so that no value leaves the process in a metric, a
+// span or a log line. The scanner knows the quoting rules of PostgreSQL, of
+// MySQL and of SQLite; where they contradict each other it prefers to hide.
+//
+// It is a pure function of its input, takes time linear in it, and accepts any
+// bytes at all.
+package sqlsig
+
+import "strings"
+
+// MaxLength is the most bytes of a signature; longer ones are cut.
+const MaxLength = 512
+
+// Signature is a reduced query.
+type Signature struct {
+	// Text is the query with "?" for every value and one space for every run
+	// of white space.
+	Text string
+	// Operation is the first keyword in upper case, for example "SELECT".
+	// Of a WITH query it is the keyword of the statement proper.
+	Operation string
+	// Summary is the operation and the table it names first, as in
+	// "SELECT users", by the OpenTelemetry conventions for db.query.summary.
+	Summary string
+}
+
+// Of returns the signature of a query.
+func Of(sql string) Signature {
+	s := scanner{in: sql}
+	s.out.Grow(min(len(sql), MaxLength))
+	s.scan()
+	text := strings.TrimRight(s.out.String(), " ;")
+	text = shorten(text)
+	if len(text) > MaxLength {
+		text = strings.ToValidUTF8(text[:MaxLength], "")
+	}
+	operation, table := describe(text)
+	summary := operation
+	if table != "" {
+		summary += " " + table
+	}
+	return Signature{Text: text, Operation: operation, Summary: summary}
+}
+
+// shorten reduces lists: "(?, ?, ?)" to "(?)" and "(?), (?)" to "(?)". Both
+// come down to one rule, applied until nothing changes: an element that is
+// repeated after a comma is dropped.
+func shorten(text string) string {
+	for _, element := range []string{"?", "(?)"} {
+		for {
+			next := strings.ReplaceAll(text, element+", "+element, element)
+			if next == text {
+				break
+			}
+			text = next
+		}
+	}
+	return text
+}
+
+// describe finds the operation and the first table.
+func describe(text string) (operation, table string) {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return r == ' ' || r == '(' || r == ')' || r == ',' || r == ';'
+	})
+	for i, word := range words {
+		upper := strings.ToUpper(word)
+		switch upper {
+		case "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE":
+			if operation == "" {
+				operation = upper
+			}
+			if upper == "UPDATE" && table == "" && operation == "UPDATE" && i+1 < len(words) {
+				table = words[i+1]
+			}
+		case "FROM", "INTO":
+			if table == "" && operation != "" && i+1 < len(words) {
+				table = words[i+1]
+			}
+		}
+		if i == 0 && operation == "" && upper != "WITH" {
+			operation = upper
+		}
+	}
+	if strings.EqualFold(table, "SELECT") || strings.HasPrefix(table, "?") {
+		table = "" // a subquery or a set-returning value
+	}
+	if len(operation) > 32 || strings.ContainsAny(operation, "?'\"") {
+		operation = "OTHER"
+	}
+	return operation, strings.Trim(table, "\"`")
+}

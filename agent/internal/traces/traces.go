@@ -1,0 +1,146 @@
+// Package traces is the agent's trace pipeline: an OpenTelemetry tracer
+// provider whose spans go through a bounded queue to one OTLP endpoint.
+//
+// Nothing here is global: the provider is handed to whoever needs it.
+package traces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/cacheu/plumbline/agent/internal/batch"
+	"github.com/cacheu/plumbline/agent/internal/otlp"
+)
+
+// Config says where spans go and which are kept.
+type Config struct {
+	Endpoint otlp.Endpoint
+	Resource *resource.Resource
+	Sampler  sdktrace.Sampler
+	// Capacity is the most spans that wait to be sent.
+	Capacity int
+	// OnState is told when the endpoint stops and starts answering.
+	OnState func(error)
+	// Exporter, if not nil, takes the spans in place of the endpoint.
+	Exporter sdktrace.SpanExporter
+}
+
+// Pipeline is a running trace pipeline.
+type Pipeline struct {
+	provider *sdktrace.TracerProvider
+	queue    *batch.Queue[sdktrace.ReadOnlySpan]
+	exporter sdktrace.SpanExporter
+	client   *otlp.Client
+}
+
+// Start builds the pipeline. It does not connect: an endpoint that cannot be
+// reached shows in the account of [Pipeline.Stats].
+func Start(c Config) (*Pipeline, error) {
+	p := &Pipeline{exporter: c.Exporter}
+	if p.exporter == nil {
+		client, err := otlp.NewClient(c.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		p.client = client
+		p.exporter, err = newExporter(c.Endpoint, client)
+		if err != nil {
+			return nil, err
+		}
+	}
+	p.queue = batch.New(batch.Config[sdktrace.ReadOnlySpan]{
+		Capacity: c.Capacity, Export: p.exporter.ExportSpans, OnState: c.OnState,
+	})
+	p.provider = sdktrace.NewTracerProvider(
+		sdktrace.WithResource(c.Resource),
+		sdktrace.WithSampler(c.Sampler),
+		sdktrace.WithRawSpanLimits(spanLimits()),
+		sdktrace.WithSpanProcessor(processor{p.queue}),
+	)
+	return p, nil
+}
+
+func newExporter(e otlp.Endpoint, client *otlp.Client) (sdktrace.SpanExporter, error) {
+	compression := otlptracehttp.NoCompression
+	if e.Gzip {
+		compression = otlptracehttp.GzipCompression
+	}
+	exporter, err := otlptrace.New(context.Background(), otlptracehttp.NewClient(
+		otlptracehttp.WithEndpointURL(e.URL),
+		otlptracehttp.WithHeaders(e.Headers),
+		otlptracehttp.WithTimeout(e.Timeout),
+		otlptracehttp.WithCompression(compression),
+		otlptracehttp.WithHTTPClient(client.Client),
+	))
+	if err != nil {
+		return nil, fmt.Errorf("start trace exporter: %w", err)
+	}
+	return exporter, nil
+}
+
+// spanLimits bounds one span, so that a loop that adds events for ever costs
+// the service a fixed amount of memory.
+func spanLimits() sdktrace.SpanLimits {
+	return sdktrace.SpanLimits{
+		AttributeValueLengthLimit: 4096, AttributeCountLimit: 128,
+		EventCountLimit: 128, LinkCountLimit: 128,
+		AttributePerEventCountLimit: 32, AttributePerLinkCountLimit: 32,
+	}
+}
+
+// Provider returns the tracer provider. It belongs to the pipeline.
+func (p *Pipeline) Provider() *sdktrace.TracerProvider { return p.provider }
+
+// Stats returns the account of the queue.
+func (p *Pipeline) Stats() batch.Stats { return p.queue.Stats() }
+
+// BytesSent returns the bytes sent to the endpoint so far.
+func (p *Pipeline) BytesSent() uint64 {
+	if p.client == nil {
+		return 0
+	}
+	return p.client.BytesSent()
+}
+
+// Flush sends every span that ended before the call.
+func (p *Pipeline) Flush(ctx context.Context) error { return p.queue.Flush(ctx) }
+
+// Stop sends what is queued and ends the pipeline. Spans that end afterwards
+// are dropped and counted.
+func (p *Pipeline) Stop(ctx context.Context) error {
+	err := p.queue.Stop(ctx)
+	err = errors.Join(err, p.exporter.Shutdown(context.WithoutCancel(ctx)))
+	if p.client != nil {
+		p.client.Close()
+	}
+	return err
+}
+
+// processor feeds ended spans to the queue.
+type processor struct {
+	queue *batch.Queue[sdktrace.ReadOnlySpan]
+}
+
+var _ sdktrace.SpanProcessor = processor{}
+
+// OnStart implements [sdktrace.SpanProcessor].
+func (processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+// OnEnd implements [sdktrace.SpanProcessor].
+func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
+	if s.SpanContext().IsSampled() {
+		p.queue.Put(s)
+	}
+}
+
+// Shutdown implements [sdktrace.SpanProcessor]. The pipeline stops the queue.
+func (processor) Shutdown(context.Context) error { return nil }
+
+// ForceFlush implements [sdktrace.SpanProcessor].
+func (p processor) ForceFlush(ctx context.Context) error { return p.queue.Flush(ctx) }
