@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // Defaults of [Config].
@@ -107,6 +108,10 @@ type Traces struct {
 	// zero value means 1, everything; -1 means none. A parent's decision is
 	// always respected.
 	SampleRatio float64
+	// SpanExporter, if not nil, takes the spans in place of the endpoint:
+	// for tests, and for backends that speak something else. The agent shuts
+	// it down.
+	SpanExporter sdktrace.SpanExporter
 }
 
 // Logs configures the log pipeline.

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"errors"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 
 	"go.opentelemetry.io/contrib/propagators/b3"
@@ -78,7 +80,7 @@ func (a *Agent) startTraces() error {
 	var err error
 	a.traces, err = traces.Start(traces.Config{
 		Endpoint: a.endpoint(c.Exporter), Resource: a.resource(), Capacity: c.QueueCapacity,
-		Sampler: sampler(c.SampleRatio),
+		Sampler: sampler(c.SampleRatio), Exporter: c.SpanExporter,
 		OnState: func(err error) { a.exporterState(catalog.Traces, err) },
 	})
 	if err != nil {
@@ -135,10 +137,20 @@ func (a *Agent) exporterState(signal catalog.Signal, err error) {
 			Str(catalog.LogMessage, "telemetry is accepted again")
 	} else {
 		line.Str(catalog.LogMessage, "telemetry is not accepted; it is dropped and counted until the backend answers").
-			Str(catalog.LogError, err.Error())
+			Str(catalog.LogError, cause(err))
 	}
 	line.Str(catalog.LogSignal, string(signal)).Str(catalog.LogEndpoint, a.endpointOf(signal))
 	a.logs.Put(line)
+}
+
+// cause is the text of err without the address of the request: the line has
+// the endpoint already, and the address of a profile holds a page of labels.
+func cause(err error) string {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	return clean(err.Error(), 1024)
 }
 
 func (a *Agent) endpointOf(signal catalog.Signal) string {

@@ -13,6 +13,10 @@
 package agentgin
 
 import (
+	"bufio"
+	"net"
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/cacheu/plumbline/agent"
@@ -47,13 +51,18 @@ func Middleware(a *agent.Agent, opts ...Option) gin.HandlerFunc {
 		}
 		request, r := a.StartRequest(c.Request, c.FullPath())
 		c.Request = r
-		defer o.finish(c, request)
+		var upgrade *hijackWriter
+		if r.Header.Get("Upgrade") != "" {
+			upgrade = &hijackWriter{ResponseWriter: c.Writer}
+			c.Writer = upgrade
+		}
+		defer o.finish(c, request, upgrade)
 		c.Next()
 	}
 }
 
 // finish ends the request; it runs deferred, because a panic is an end too.
-func (o *options) finish(c *gin.Context, request *agent.Request) {
+func (o *options) finish(c *gin.Context, request *agent.Request, upgrade *hijackWriter) {
 	panicked := recover()
 	response := agent.Response{
 		Size:        int64(max(0, c.Writer.Size())), // -1 means that nothing was written
@@ -64,6 +73,9 @@ func (o *options) finish(c *gin.Context, request *agent.Request) {
 	if panicked == nil || c.Writer.Written() {
 		response.Status = c.Writer.Status()
 	}
+	if upgrade != nil && upgrade.hijacked {
+		response.Status = http.StatusSwitchingProtocols
+	}
 	if last := c.Errors.Last(); last != nil {
 		response.Err = last.Err
 	}
@@ -71,4 +83,18 @@ func (o *options) finish(c *gin.Context, request *agent.Request) {
 	if panicked != nil {
 		panic(panicked)
 	}
+}
+
+// hijackWriter notes that a connection changed hands, which gin reports as
+// status 200. It is put in place only where a client asks for an upgrade.
+type hijackWriter struct {
+	gin.ResponseWriter
+	hijacked bool
+}
+
+// Hijack implements [http.Hijacker].
+func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.ResponseWriter.Hijack()
+	w.hijacked = err == nil
+	return conn, rw, err
 }

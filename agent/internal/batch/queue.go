@@ -11,7 +11,7 @@ package batch
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -36,7 +36,8 @@ type Config[T any] struct {
 	// error means that the backend took all of it.
 	Export func(context.Context, []T) error
 	// Release, if not nil, is called once for every item that was taken, when
-	// the queue is done with it, sent or dropped.
+	// the queue is done with it, sent or dropped. It is called by the queue's
+	// goroutine, or by Stop where that goroutine hangs in Export.
 	Release func(T)
 	// OnState, if not nil, is called from the queue's goroutine when exports
 	// begin to fail (with the error) and when they succeed again (with nil),
@@ -79,16 +80,18 @@ type Queue[T any] struct {
 	cancel context.CancelFunc // ends the export in flight
 	base   context.Context    // the parent of every export
 
-	mu      sync.Mutex
-	ring    []T
-	head    int // index of the oldest item
-	length  int // items in the ring
-	flight  int // items handed to Export
-	closed  bool
-	urgent  bool // export what is there without waiting for Interval
-	idle    *sync.Cond
-	stats   Stats
-	dropped map[string]uint64
+	mu       sync.Mutex
+	ring     []T
+	head     int    // index of the oldest item
+	length   int    // items in the ring
+	flight   int    // items handed to Export
+	taken    uint64 // items that ever entered the ring
+	settled  uint64 // the first so many of them are sent or dropped
+	closed   bool
+	urgent   bool // export what is there without waiting for Interval
+	progress *sync.Cond
+	stats    Stats
+	dropped  map[string]uint64
 }
 
 // New starts a queue. Its goroutine ends with [Queue.Stop].
@@ -101,7 +104,7 @@ func New[T any](c Config[T]) *Queue[T] {
 		ring: make([]T, c.Capacity), dropped: make(map[string]uint64),
 		stats: Stats{Up: true},
 	}
-	q.idle = sync.NewCond(&q.mu)
+	q.progress = sync.NewCond(&q.mu)
 	go q.run()
 	return q
 }
@@ -123,6 +126,7 @@ func (q *Queue[T]) Put(item T) bool {
 	}
 	q.ring[(q.head+q.length)%len(q.ring)] = item
 	q.length++
+	q.taken++
 	full := q.length == q.config.Size
 	q.mu.Unlock()
 	if full {
@@ -150,23 +154,25 @@ func (q *Queue[T]) Stats() Stats {
 	return s
 }
 
-// Flush exports everything that was put before the call and returns when that
-// is done, or with the context's error.
+// Flush exports everything that was put before the call and returns when each
+// of those items is sent or dropped, or with the context's error. Items that
+// are put meanwhile do not keep it waiting.
 func (q *Queue[T]) Flush(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.idle.Broadcast()
+		q.progress.Broadcast()
 	})
 	defer stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.length+q.flight > 0 && ctx.Err() == nil {
+	target := q.taken
+	for q.settled < target && ctx.Err() == nil {
 		q.urgent = true
 		q.signal()
-		q.idle.Wait()
+		q.progress.Wait()
 	}
-	if q.length+q.flight == 0 {
+	if q.settled >= target {
 		return nil
 	}
 	return ctx.Err()
@@ -180,7 +186,8 @@ const stopGrace = 100 * time.Millisecond
 // export in flight is cancelled, the rest is dropped and counted, and Stop
 // returns the context's error. It returns after the goroutine has ended, except
 // where Export ignores its context (a write to a blocked pipe): that goroutine
-// ends when the call returns. Further calls wait for the end as well.
+// ends when the call returns, and until then its batch counts as queued.
+// Further calls wait for the end as well.
 func (q *Queue[T]) Stop(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
@@ -192,12 +199,34 @@ func (q *Queue[T]) Stop(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	select {
+	case <-q.done: // was done before, or at the same time
+		return nil
+	default:
+	}
 	q.cancel()
 	select {
 	case <-q.done:
 	case <-time.After(stopGrace):
+		q.abandon()
 	}
 	return ctx.Err()
+}
+
+// abandon drops what waits, so that it is accounted for also where an export
+// that ignores its context never comes back to do it.
+func (q *Queue[T]) abandon() {
+	q.mu.Lock()
+	rest := make([]T, 0, q.length)
+	for q.length > 0 {
+		rest = append(rest, q.pop())
+	}
+	if len(rest) > 0 {
+		q.dropped[catalog.ReasonShutdown] += uint64(len(rest))
+	}
+	q.advance()
+	q.mu.Unlock()
+	q.release(rest)
 }
 
 func (q *Queue[T]) signal() {
@@ -242,16 +271,22 @@ func (q *Queue[T]) take(batch *[]T) bool {
 		q.urgent = false
 		return false
 	}
-	var zero T
 	*batch = (*batch)[:0]
 	for range n {
-		*batch = append(*batch, q.ring[q.head])
-		q.ring[q.head] = zero
-		q.head = (q.head + 1) % len(q.ring)
+		*batch = append(*batch, q.pop())
 	}
-	q.length -= n
 	q.flight = n
 	return true
+}
+
+// pop takes the oldest item out of the ring, which must not be empty.
+func (q *Queue[T]) pop() T {
+	var zero T
+	item := q.ring[q.head]
+	q.ring[q.head] = zero
+	q.head = (q.head + 1) % len(q.ring)
+	q.length--
+	return item
 }
 
 func (q *Queue[T]) export(batch []T) {
@@ -261,14 +296,19 @@ func (q *Queue[T]) export(batch []T) {
 		err = q.call(ctx, batch)
 		cancel()
 	}
-	if q.config.Release != nil {
-		for _, item := range batch {
-			q.config.Release(item)
-		}
-	}
+	q.release(batch)
 	clear(batch)
 	if changed := q.settle(err); changed && q.config.OnState != nil {
 		q.config.OnState(err)
+	}
+}
+
+func (q *Queue[T]) release(items []T) {
+	if q.config.Release == nil {
+		return
+	}
+	for _, item := range items {
+		q.config.Release(item)
 	}
 }
 
@@ -276,7 +316,7 @@ func (q *Queue[T]) export(batch []T) {
 func (q *Queue[T]) call(ctx context.Context, batch []T) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errors.New("exporter panicked")
+			err = fmt.Errorf("exporter panicked: %v", p)
 		}
 	}()
 	return q.config.Export(ctx, batch)
@@ -301,10 +341,17 @@ func (q *Queue[T]) settle(err error) (changed bool) {
 		changed = q.stats.Up
 		q.stats.Up = false
 	}
-	if q.length == 0 {
-		q.idle.Broadcast()
-	}
+	q.advance()
 	return changed
+}
+
+// advance tells those who wait in Flush how far the queue is. While a batch is
+// in flight it is not further than before: items are settled in their order.
+func (q *Queue[T]) advance() {
+	if q.flight == 0 {
+		q.settled = q.taken - uint64(q.length)
+		q.progress.Broadcast()
+	}
 }
 
 func (q *Queue[T]) finished() bool {
