@@ -37,6 +37,7 @@ type Agent struct {
 	propagator propagation.TextMapPropagator
 	tracer     trace.Tracer
 	http       *httpMetrics
+	findings   *findings
 
 	logs     *logs.Pipeline
 	traces   *traces.Pipeline  // nil when disabled
@@ -109,6 +110,9 @@ func (a *Agent) constLabels() prometheus.Labels {
 func (a *Agent) registerMetrics() error {
 	var err error
 	if a.http, err = newHTTPMetrics(a.registerer, a.config.Metrics.MaxSeries); err != nil {
+		return err
+	}
+	if a.findings, err = newFindings(a.registerer, a.config.Metrics.NPlusOne); err != nil {
 		return err
 	}
 	info := catalog.BuildInfo.Desc()

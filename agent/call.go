@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/internal/nplusone"
 )
 
 // CallInfo describes a call that is about to be made.
@@ -25,6 +26,9 @@ type CallInfo struct {
 	Kind trace.SpanKind
 	// Attributes are copied to the span where it is recorded.
 	Attributes []attribute.KeyValue
+	// Query is the signature of a database query, which is watched for N+1
+	// problems. Empty is not watched.
+	Query string
 }
 
 // Call is one call into another component that is being measured. It is what
@@ -37,6 +41,9 @@ type Call struct {
 	span      trace.Span
 	component catalog.Component
 	start     time.Time
+	watched   bool
+	token     nplusone.Token
+	rows      int
 }
 
 // StartCall begins to measure a call. The returned context carries its span;
@@ -45,9 +52,13 @@ func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, 
 	if a == nil {
 		return ctx, nil
 	}
-	c := &Call{agent: a, request: requestFrom(ctx), component: info.Component, start: time.Now()}
+	c := &Call{agent: a, request: requestFrom(ctx), component: info.Component, start: time.Now(), rows: -1}
 	if c.request != nil {
 		c.request.scope.Enter(c.component, c.start, info.Name != "")
+		if info.Query != "" && a.findings.threshold > 0 {
+			c.watched = true
+			c.token = c.request.queries.start(a.findings, info.Query, c.start.Sub(c.request.start))
+		}
 	}
 	if info.Name == "" {
 		c.span = noop.Span{}
@@ -62,6 +73,14 @@ func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, 
 		c.span.SetAttributes(info.Attributes...)
 	}
 	return ctx, c
+}
+
+// SetRows notes how many rows a query returned, before its end. Without it the
+// number is unknown.
+func (c *Call) SetRows(n int64) {
+	if c != nil {
+		c.rows = int(n)
+	}
 }
 
 // Elapsed is how long a call has taken, and when that was measured.
@@ -97,6 +116,9 @@ func (c *Call) End(err error, attributes ...attribute.KeyValue) (Elapsed, trace.
 	now := time.Now()
 	if c.request != nil {
 		c.request.scope.Leave(c.component, now)
+		if c.watched {
+			c.request.queries.end(c.token, c.rows, now.Sub(c.request.start))
+		}
 	}
 	if c.span.IsRecording() {
 		c.span.SetAttributes(attributes...)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/cacheu/plumbline/agent/internal/nplusone"
 )
 
 // Defaults of [Config].
@@ -74,6 +76,10 @@ type Metrics struct {
 	// MaxSeries caps the label combinations of one HTTP metric; further
 	// routes are counted as "other". Defaults to 2000.
 	MaxSeries int
+	// NPlusOne is how often one request must repeat a query, one after the
+	// other, to be reported as an N+1 problem. Defaults to 5; -1 switches the
+	// detection off.
+	NPlusOne int
 }
 
 // Exporter is where and how a signal is sent by OTLP over HTTP.
@@ -163,6 +169,7 @@ func (c Config) WithDefaults() Config {
 		c.Propagators = []string{"tracecontext", "baggage"}
 	}
 	c.Metrics.MaxSeries = cmp.Or(c.Metrics.MaxSeries, DefaultMaxSeries)
+	c.Metrics.NPlusOne = cmp.Or(c.Metrics.NPlusOne, nplusone.DefaultThreshold)
 	c.Traces.Exporter = c.Traces.withDefaults(DefaultOTLPEndpoint + "/v1/traces")
 	c.Traces.SampleRatio = cmp.Or(c.Traces.SampleRatio, 1)
 	c.Logs.Exporter = c.Logs.withDefaults(DefaultOTLPEndpoint + "/v1/logs")

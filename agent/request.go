@@ -27,15 +27,16 @@ import (
 // A nil *Request, which a nil agent returns, does nothing. Methods are called
 // by the goroutine that serves the request.
 type Request struct {
-	agent  *Agent
-	span   trace.Span
-	scope  reqscope.Scope
-	route  string
-	series *routeMetrics
-	start  time.Time
-	http   *http.Request
-	outer  context.Context // whose profile labels are restored at the end
-	label  bool            // profile labels are set
+	agent   *Agent
+	span    trace.Span
+	scope   reqscope.Scope
+	route   string
+	series  *routeMetrics
+	queries queries
+	start   time.Time
+	http    *http.Request
+	outer   context.Context // whose profile labels are restored at the end
+	label   bool            // profile labels are set
 }
 
 // requestContext is the request's context and its account in one allocation.
@@ -153,6 +154,7 @@ func (q *Request) End(r Response) {
 	elapsed := end.Sub(q.start)
 	q.observe(r.Status, elapsed, end)
 	q.account(summary)
+	q.report()
 	if q.span.IsRecording() {
 		q.describe(r, summary)
 	}

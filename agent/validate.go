@@ -43,6 +43,9 @@ func (c Config) Validate() error {
 	v.addr("AdminAddr", "OTEL_EXPORTER_PROMETHEUS_HOST and _PORT", c.AdminAddr)
 	v.propagators(c.Propagators)
 	v.between("Metrics.MaxSeries", "", c.Metrics.MaxSeries, 1, 1_000_000)
+	if n := c.Metrics.NPlusOne; n != -1 && n < 2 {
+		v.add("Metrics.NPlusOne", "", "%d is out of bounds: use 2 or more, or -1 for no detection", n)
+	}
 	if !c.Traces.Disabled {
 		v.exporter("Traces", c.Traces.Exporter)
 		if r := c.Traces.SampleRatio; r != -1 && !(r >= 0 && r <= 1) { // also NaN

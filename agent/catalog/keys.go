@@ -20,6 +20,7 @@ const (
 	LogStack           = "stack"
 	LogCallSite        = "call_site"
 	LogSignature       = "db_query_signature"
+	LogSource          = "source"
 	LogCount           = "count"
 	LogTotal           = "total_seconds"
 	LogFix             = "fix"
@@ -68,6 +69,7 @@ const (
 	// all the same.
 	AttrKept      = "plumbline.kept"
 	AttrSignature = "plumbline.db.query.signature"
+	AttrSource    = "plumbline.db.query.source"
 	AttrCount     = "plumbline.count"
 	AttrTotal     = "plumbline.total_seconds"
 	AttrCallSite  = "code.stacktrace.site"

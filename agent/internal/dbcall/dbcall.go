@@ -125,7 +125,11 @@ func (r *Recorder) Start(ctx context.Context, q Query) (context.Context, Call) {
 	if q.Batch > 1 {
 		attrs = append(attrs, attribute.Int(catalog.AttrDBBatchSize, q.Batch))
 	}
-	ctx, call := r.agent.StartCall(ctx, agent.CallInfo{Component: r.target.Component, Name: q.Summary, Attributes: attrs})
+	info := agent.CallInfo{Component: r.target.Component, Name: q.Summary, Attributes: attrs}
+	if r.target.Component == catalog.DB {
+		info.Query = q.Text
+	}
+	ctx, call := r.agent.StartCall(ctx, info)
 	return ctx, Call{call, r.series.Get(key{q.Operation, q.Text})}
 }
 
@@ -152,6 +156,7 @@ func (c Call) End(err error, errorType string, rows int64) {
 		attrs = append(attrs, attribute.String(catalog.AttrErrorType, errorType))
 	}
 	if rows >= 0 {
+		c.call.SetRows(rows)
 		attrs = append(attrs, attribute.Int64(catalog.AttrDBRows, rows))
 	}
 	elapsed, id := c.call.End(err, attrs...)
