@@ -44,6 +44,7 @@ type Call struct {
 	watched   bool
 	token     nplusone.Token
 	rows      int
+	recorded  bool
 }
 
 // StartCall begins to measure a call. The returned context carries its span;
@@ -69,7 +70,8 @@ func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, 
 		kind = trace.SpanKindClient
 	}
 	ctx, c.span = a.tracer.Start(ctx, info.Name, trace.WithSpanKind(kind), trace.WithTimestamp(c.start))
-	if len(info.Attributes) > 0 && c.span.IsRecording() {
+	c.recorded = c.span.IsRecording()
+	if len(info.Attributes) > 0 && c.recorded {
 		c.span.SetAttributes(info.Attributes...)
 	}
 	return ctx, c
@@ -89,29 +91,20 @@ type Elapsed struct {
 	Time     time.Time
 }
 
-// Elapsed returns the time since the start and, where it may be shown as an
-// exemplar, the trace that the call belongs to (else the zero ID). The call
-// goes on.
-func (c *Call) Elapsed() (Elapsed, trace.TraceID) {
+// Elapsed returns the time since the start. The call goes on.
+func (c *Call) Elapsed() Elapsed {
 	if c == nil {
-		return Elapsed{}, trace.TraceID{}
+		return Elapsed{}
 	}
-	return c.until(time.Now())
-}
-
-func (c *Call) until(now time.Time) (Elapsed, trace.TraceID) {
-	var id trace.TraceID
-	if sc := c.span.SpanContext(); sc.IsSampled() {
-		id = sc.TraceID()
-	}
-	return Elapsed{now.Sub(c.start), now}, id
+	now := time.Now()
+	return Elapsed{now.Sub(c.start), now}
 }
 
 // End books the call. A non-nil error marks the span as failed; attributes are
-// added to it. It returns what [Call.Elapsed] would at the end.
-func (c *Call) End(err error, attributes ...attribute.KeyValue) (Elapsed, trace.TraceID) {
+// added to it. It returns how long the call took.
+func (c *Call) End(err error, attributes ...attribute.KeyValue) Elapsed {
 	if c == nil {
-		return Elapsed{}, trace.TraceID{}
+		return Elapsed{}
 	}
 	now := time.Now()
 	if c.request != nil {
@@ -127,7 +120,7 @@ func (c *Call) End(err error, attributes ...attribute.KeyValue) (Elapsed, trace.
 		}
 	}
 	c.span.End(trace.WithTimestamp(now))
-	return c.until(now)
+	return Elapsed{now.Sub(c.start), now}
 }
 
 // SpanContext returns the call's span context, for propagation.

@@ -28,6 +28,8 @@ const (
 	DefaultProfileInterval = 15 * time.Second
 	// DefaultMaxSeries is the most label combinations of one HTTP metric.
 	DefaultMaxSeries = 2000
+	// DefaultKeep is the number of traces that are watched though not sampled.
+	DefaultKeep = 4096
 )
 
 // Off switches a listener or a propagator list off.
@@ -114,6 +116,14 @@ type Traces struct {
 	// zero value means 1, everything; -1 means none. A parent's decision is
 	// always respected.
 	SampleRatio float64
+	// Keep is the number of traces that are watched after SampleRatio has
+	// rejected them, and stored if they failed, have a finding such as N+1,
+	// were slower than the rolling P95 of their route, or are shown as an
+	// exemplar. So every exemplar has a trace. Only the spans of this process
+	// are kept: services that it called were told "not sampled". Watching
+	// costs what recording costs. Defaults to 4096; -1 watches none, and then
+	// only sampled requests become exemplars.
+	Keep int
 	// SpanExporter, if not nil, takes the spans in place of the endpoint:
 	// for tests, and for backends that speak something else. The agent shuts
 	// it down.
@@ -172,6 +182,7 @@ func (c Config) WithDefaults() Config {
 	c.Metrics.NPlusOne = cmp.Or(c.Metrics.NPlusOne, nplusone.DefaultThreshold)
 	c.Traces.Exporter = c.Traces.withDefaults(DefaultOTLPEndpoint + "/v1/traces")
 	c.Traces.SampleRatio = cmp.Or(c.Traces.SampleRatio, 1)
+	c.Traces.Keep = cmp.Or(c.Traces.Keep, DefaultKeep)
 	c.Logs.Exporter = c.Logs.withDefaults(DefaultOTLPEndpoint + "/v1/logs")
 	if c.Logs.Console == nil {
 		c.Logs.Console = os.Stdout

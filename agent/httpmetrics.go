@@ -27,6 +27,7 @@ type routeMetrics struct {
 	seconds map[catalog.Component]prometheus.Counter
 	calls   map[catalog.Component]prometheus.Counter
 	queries prometheus.Observer
+	recent  metrics.Rolling
 }
 
 func newHTTPMetrics(r prometheus.Registerer, maxSeries int) (*httpMetrics, error) {

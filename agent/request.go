@@ -8,6 +8,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +38,7 @@ type Request struct {
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
 	label   bool            // profile labels are set
+	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
 }
 
 // requestContext is the request's context and its account in one allocation.
@@ -154,7 +156,9 @@ func (q *Request) End(r Response) {
 	elapsed := end.Sub(q.start)
 	q.observe(r.Status, elapsed, end)
 	q.account(summary)
-	q.report()
+	if q.report() {
+		q.keepFor(keepFinding)
+	}
 	if q.span.IsRecording() {
 		q.describe(r, summary)
 	}
@@ -168,10 +172,14 @@ func (q *Request) End(r Response) {
 }
 
 func (q *Request) observe(status int, elapsed time.Duration, at time.Time) {
+	if q.agent.keeps() && q.series.recent.Slow(elapsed) {
+		q.keepFor(keepSlow)
+	}
 	series := q.agent.http.series.Get(httpKey{HTTPMethod(q.http.Method), q.route, status})
 	var id trace.TraceID
-	if sc := q.span.SpanContext(); sc.IsSampled() && series.Wants(elapsed, at) {
-		id = sc.TraceID()
+	if q.span.IsRecording() && series.Wants(elapsed, at) {
+		id = q.span.SpanContext().TraceID()
+		q.keepFor(keepExemplar)
 	}
 	series.Observe(elapsed, id)
 }
@@ -211,6 +219,9 @@ func (q *Request) describe(r Response, summary reqscope.Summary) {
 			attrs = append(attrs, attribute.Float64(componentAttrs[part.Component], part.Time.Seconds()))
 		}
 	}
+	if r.Panic != nil || r.Status >= http.StatusInternalServerError {
+		q.keepFor(keepError)
+	}
 	switch {
 	case r.Panic != nil:
 		attrs = append(attrs, attribute.String(catalog.AttrErrorType, "panic"))
@@ -222,6 +233,9 @@ func (q *Request) describe(r Response, summary reqscope.Summary) {
 			message = clean(r.Err.Error(), 1024)
 		}
 		q.span.SetStatus(codes.Error, message)
+	}
+	if reasons := q.kept(); reasons != "" {
+		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
 	}
 	q.span.SetAttributes(attrs...)
 }

@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -80,7 +79,7 @@ func (a *Agent) startTraces() error {
 	var err error
 	a.traces, err = traces.Start(traces.Config{
 		Endpoint: a.endpoint(c.Exporter), Resource: a.resource(), Capacity: c.QueueCapacity,
-		Sampler: sampler(c.SampleRatio), Exporter: c.SpanExporter,
+		Ratio: max(0, c.SampleRatio), Keep: max(0, c.Keep), Exporter: c.SpanExporter,
 		OnState: func(err error) { a.exporterState(catalog.Traces, err) },
 	})
 	if err != nil {
@@ -88,18 +87,6 @@ func (a *Agent) startTraces() error {
 	}
 	a.tracer = a.traces.Provider().Tracer(scopeName, trace.WithInstrumentationVersion(a.config.Version))
 	return nil
-}
-
-// sampler respects the decision of a parent and draws by trace ID otherwise,
-// so that all services of a trace decide alike.
-func sampler(ratio float64) sdktrace.Sampler {
-	switch ratio {
-	case -1:
-		return sdktrace.ParentBased(sdktrace.NeverSample())
-	case 1:
-		return sdktrace.ParentBased(sdktrace.AlwaysSample())
-	}
-	return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))
 }
 
 func (a *Agent) startProfiles() error {

@@ -63,7 +63,7 @@ func (t *telemetryCollector) signal(ch chan<- prometheus.Metric, s catalog.Signa
 	signal := string(s)
 	t.counter(ch, t.produced, stats.Produced, signal)
 	t.counter(ch, t.sent, stats.Sent, signal)
-	for _, reason := range []string{catalog.ReasonQueueFull, catalog.ReasonExport, catalog.ReasonShutdown} {
+	for _, reason := range []string{catalog.ReasonQueueFull, catalog.ReasonExport, catalog.ReasonShutdown, catalog.ReasonEvicted} {
 		t.counter(ch, t.dropped, stats.Dropped[reason], signal, reason)
 	}
 	t.gauge(ch, t.queue, float64(stats.Queued), signal)

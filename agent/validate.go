@@ -52,6 +52,9 @@ func (c Config) Validate() error {
 			v.add("Traces.SampleRatio", "OTEL_TRACES_SAMPLER_ARG", "%v is not a ratio: use 0 to 1, or -1 for none", r)
 		}
 	}
+	if !c.Traces.Disabled {
+		v.between("Traces.Keep", "", c.Traces.Keep, -1, 1_000_000)
+	}
 	if !c.Logs.Disabled {
 		v.exporter("Logs", c.Logs.Exporter)
 	}

@@ -68,13 +68,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(ctx) // a round tripper must not change the request it is given
 	t.agent.Propagator().Inject(ctx, propagation.HeaderCarrier(r.Header))
 	response, err := t.next.RoundTrip(r)
-	at, id := call.Elapsed()
 	if err != nil {
-		t.observe(r, method, "error", at, id)
+		t.observe(r, method, "error", call)
 		call.End(err, attribute.String(catalog.AttrErrorType, "transport"))
 		return response, err
 	}
-	t.observe(r, method, strconv.Itoa(response.StatusCode), at, id)
+	t.observe(r, method, strconv.Itoa(response.StatusCode), call)
 	status := attribute.Int(catalog.AttrHTTPStatusCode, response.StatusCode)
 	if response.StatusCode == http.StatusSwitchingProtocols || response.Body == nil || response.Body == http.NoBody {
 		call.End(statusError(response), status)
@@ -84,10 +83,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func (t *transport) observe(r *http.Request, method, status string, at agent.Elapsed, id trace.TraceID) {
+func (t *transport) observe(r *http.Request, method, status string, call *agent.Call) {
 	series := t.series.Get(clientKey{r.URL.Host, method, status})
-	if !series.Wants(at.Duration, at.Time) {
-		id = trace.TraceID{}
+	at := call.Elapsed()
+	var id trace.TraceID
+	if series.Wants(at.Duration, at.Time) {
+		id = call.Exemplar()
 	}
 	series.Observe(at.Duration, id)
 }

@@ -106,5 +106,5 @@ const (
 	ReasonQueueFull = "queue_full"
 	ReasonExport    = "export_failed"
 	ReasonShutdown  = "shutdown"
-	ReasonTooLarge  = "too_large"
+	ReasonEvicted   = "evicted"
 )

@@ -280,9 +280,9 @@ func TestStopSendsWhatIsQueued(t *testing.T) {
 		if q.Put(4) {
 			t.Error("an item was taken after the end")
 		}
-		q.Discard(2, catalog.ReasonTooLarge)
+		q.Discard(2, catalog.ReasonEvicted)
 		wantStats(t, q, batch.Stats{Produced: 6, Sent: 3, Up: true, Dropped: map[string]uint64{
-			catalog.ReasonShutdown: 1, catalog.ReasonTooLarge: 2,
+			catalog.ReasonShutdown: 1, catalog.ReasonEvicted: 2,
 		}})
 		if got, want := slices.Concat(s.batches()...), []int{1, 2, 3}; !slices.Equal(got, want) {
 			t.Errorf("exported %v, want %v", got, want)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/agent/catalog"
@@ -159,9 +160,10 @@ func (c Call) End(err error, errorType string, rows int64) {
 		c.call.SetRows(rows)
 		attrs = append(attrs, attribute.Int64(catalog.AttrDBRows, rows))
 	}
-	elapsed, id := c.call.End(err, attrs...)
-	if id.IsValid() && !c.series.Wants(elapsed.Duration, elapsed.Time) {
-		id = [16]byte{}
+	elapsed := c.call.End(err, attrs...)
+	var id trace.TraceID
+	if c.series.Wants(elapsed.Duration, elapsed.Time) {
+		id = c.call.Exemplar()
 	}
 	c.series.Observe(elapsed.Duration, id)
 }

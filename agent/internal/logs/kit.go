@@ -1,7 +1,11 @@
 package logs
 
 import (
+	"fmt"
+	"strconv"
+
 	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/cacheu/plumbline/agent/catalog"
@@ -51,19 +55,28 @@ func (l Logger) Log(keyvals ...any) error {
 	return nil
 }
 
-// keyOf turns a key that is not a string into one, by the rules for values.
-func keyOf(key any) string { return string(appendValue(nil, key)) }
+// keyOf turns a key that is not a string into one, by the rules for values but
+// for the quotes, which a key does not have.
+func keyOf(key any) string {
+	text := string(appendValue(nil, key))
+	if plain, err := strconv.Unquote(text); err == nil {
+		return plain
+	}
+	return text
+}
 
 func severityOf(keyvals []any) Severity {
 	for i := 0; i+1 < len(keyvals); i += 2 {
 		if key, ok := keyvals[i].(string); !ok || key != catalog.LogLevel {
 			continue
 		}
-		switch level := keyvals[i+1].(type) {
+		switch v := keyvals[i+1].(type) {
 		case string:
-			return ParseSeverity(level)
-		case interface{ String() string }: // go-kit's level.Value
-			return ParseSeverity(level.String())
+			return ParseSeverity(v)
+		case level.Value: // the common case, and one that cannot panic
+			return ParseSeverity(v.String())
+		case fmt.Stringer:
+			return ParseSeverity(keyOf(v))
 		}
 	}
 	return Info

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,14 +37,15 @@ func (s Severity) String() string {
 	return "debug"
 }
 
-// ParseSeverity returns the severity of a level name, [Info] for any other.
+// ParseSeverity returns the severity of a level name, in upper or lower case,
+// and [Info] for a name it does not know.
 func ParseSeverity(level string) Severity {
-	switch level {
-	case "debug":
+	switch strings.ToLower(level) {
+	case "debug", "trace":
 		return Debug
 	case "warn", "warning":
 		return Warn
-	case "error":
+	case "error", "err", "critical", "fatal", "panic":
 		return Error
 	}
 	return Info

@@ -3,6 +3,7 @@ package logs
 import (
 	"encoding"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -17,15 +18,15 @@ import (
 const hexDigits = "0123456789abcdef"
 
 // appendKey appends a space, a key and '='; every line begins with its time,
-// so a key is never first. What logfmt does not allow in a key becomes '_', so
-// that hostile input cannot forge a second key.
+// so a key is never first. What logfmt does not allow in a key, and what breaks
+// lines, becomes '_', so that hostile input cannot forge a second key.
 func appendKey(b []byte, key string) []byte {
 	b = append(b, ' ')
 	if key == "" {
 		b = append(b, '_')
 	}
 	for _, r := range key {
-		if r <= ' ' || r == '=' || r == '"' || r == utf8.RuneError || r == 0x7f {
+		if r <= ' ' || r == '=' || r == '"' || r == utf8.RuneError || isControl(r) {
 			r = '_'
 		}
 		b = utf8.AppendRune(b, r)
@@ -73,6 +74,9 @@ func appendSlow(b []byte, value any) (out []byte) {
 	defer func() {
 		if p := recover(); p != nil {
 			out = appendString(b[:start], fmt.Sprintf("!PANIC in %T", value))
+			if v := reflect.ValueOf(value); v.Kind() == reflect.Pointer && v.IsNil() {
+				out = append(b[:start], "null"...) // as go-kit/log has it
+			}
 		}
 	}()
 	switch v := value.(type) {
@@ -106,21 +110,26 @@ func needsQuotes(s string) bool {
 		case c <= ' ', c == '=', c == '"', c == '\\', c == 0x7f:
 			return true
 		case c >= utf8.RuneSelf:
-			return !utf8.ValidString(s) || hasControl(s)
+			return !utf8.ValidString(s) || needsQuotesRunes(s[i:])
 		}
 	}
 	return s == "null"
 }
 
-// hasControl finds the control characters beyond ASCII, among them the line
-// separators that some viewers break lines at.
-func hasControl(s string) bool {
+// needsQuotesRunes is needsQuotes for text beyond ASCII.
+func needsQuotesRunes(s string) bool {
 	for _, r := range s {
-		if r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r <= ' ' || r == '=' || r == '"' || r == '\\' {
+		if r <= ' ' || r == '=' || r == '"' || r == '\\' || isControl(r) {
 			return true
 		}
 	}
 	return false
+}
+
+// isControl finds the control characters after the space, among them the line
+// separators beyond ASCII that some viewers break lines at.
+func isControl(r rune) bool {
+	return r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
 }
 
 func appendQuoted(b []byte, s string) []byte {
@@ -138,7 +147,7 @@ func appendQuoted(b []byte, s string) []byte {
 			b = append(b, '\\', 'r')
 		case r == '\t':
 			b = append(b, '\\', 't')
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029':
+		case r < ' ' || isControl(r):
 			b = append(b, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
 		default:
 			b = append(b, s[i:i+size]...)
@@ -147,3 +156,36 @@ func appendQuoted(b []byte, s string) []byte {
 	}
 	return append(b, '"')
 }
+
+// cut shortens an encoded line to at most limit bytes and notes that it did.
+// What is left is a line still: no half character, no half escape sequence and
+// no open quote, in which whatever follows would be lost.
+func cut(b []byte, limit int) []byte {
+	limit -= len(truncated) + 1 // and the closing quote
+	end, quoted := 0, false
+	for end < limit {
+		size := 1
+		switch c := b[end]; {
+		case quoted && c == '\\' && b[end+1] == 'u':
+			size = len(`\u0000`)
+		case quoted && c == '\\':
+			size = len(`\n`)
+		case c >= utf8.RuneSelf:
+			_, size = utf8.DecodeRune(b[end:])
+		}
+		if end+size > limit {
+			break
+		}
+		if b[end] == '"' {
+			quoted = !quoted
+		}
+		end += size
+	}
+	b = append(b[:end], truncated...)
+	if quoted {
+		b = append(b, '"')
+	}
+	return b
+}
+
+const truncated = "...truncated"

@@ -40,6 +40,10 @@ func newShipper(e otlp.Endpoint, res *resource.Resource) (*shipper, error) {
 		otlploghttp.WithTimeout(e.Timeout),
 		otlploghttp.WithCompression(compression),
 		otlploghttp.WithHTTPClient(client.Client),
+		// Certificates are the client's business. Left unset, the exporter
+		// reads the environment for them, and refuses to start where it finds
+		// some and the endpoint is a plain one.
+		otlploghttp.WithTLSClientConfig(nil),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start log exporter: %w", err)

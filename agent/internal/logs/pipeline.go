@@ -10,7 +10,9 @@ package logs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -20,9 +22,13 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/otlp"
 )
 
-// maxLine bounds one line. Loki refuses lines over 256 KiB by default; far
-// less than that is no longer a line that anybody reads.
-const maxLine = 64 << 10
+// maxLine bounds one line with all that belongs to it, the newline included.
+// Loki refuses lines over 256 KiB by default, and a bufio.Scanner, which the Go
+// programs that read logs use, lines of 64 KiB and more.
+const maxLine = 64<<10 - 1
+
+// traceRoom is what of it is kept for the trace and the newline.
+const traceRoom = len(" "+catalog.LogTraceID+"="+" "+catalog.LogSpanID+"="+"\n") + 32 + 16
 
 // Config says where lines go.
 type Config struct {
@@ -75,7 +81,8 @@ func Start(c Config) (*Pipeline, error) {
 	}
 	if export != nil {
 		p.otlp = batch.New(batch.Config[*Line]{
-			Capacity: c.Capacity, Export: export, Release: (*Line).release, OnState: state(catalog.Logs),
+			Capacity: c.Capacity, Timeout: otlp.ExportTimeout(c.Endpoint),
+			Export: export, Release: (*Line).release, OnState: state(catalog.Logs),
 		})
 	}
 	if c.Console != nil {
@@ -91,8 +98,8 @@ func Start(c Config) (*Pipeline, error) {
 // put hands a finished line to every sink. The line belongs to the pipeline
 // afterwards.
 func (p *Pipeline) put(l *Line) {
-	if len(l.text) > maxLine-len(truncated) {
-		l.text = append(l.text[:maxLine-len(truncated)], truncated...)
+	if len(l.text) > maxLine-traceRoom {
+		l.text = cut(l.text, maxLine-traceRoom)
 	}
 	l.appendTrace() // after the cut: a line that is cut off must still lead to its trace
 	l.text = append(l.text, '\n')
@@ -104,8 +111,6 @@ func (p *Pipeline) put(l *Line) {
 	}
 	l.release()
 }
-
-const truncated = "...truncated"
 
 // Stats returns the accounts of the sinks that exist.
 func (p *Pipeline) Stats() map[catalog.Signal]batch.Stats {
@@ -129,27 +134,51 @@ func (p *Pipeline) BytesSent() uint64 {
 
 // Flush sends every line that was logged before the call.
 func (p *Pipeline) Flush(ctx context.Context) error {
-	return p.each(ctx, (*batch.Queue[*Line]).Flush)
+	return p.both(
+		func(console *batch.Queue[*Line]) error { return console.Flush(ctx) },
+		func(otlp *batch.Queue[*Line]) error { return otlp.Flush(ctx) },
+	)
 }
 
 // Stop sends what is queued and ends the pipeline. Later lines are dropped and
 // counted.
 func (p *Pipeline) Stop(ctx context.Context) error {
-	err := p.each(ctx, (*batch.Queue[*Line]).Stop)
+	// The console ends last, because it hears how the other one ends; but its
+	// lines do not wait for that, which may take until ctx ends.
+	err := p.both(
+		func(console *batch.Queue[*Line]) error { _ = console.Flush(ctx); return nil }, // Stop reports it
+		func(otlp *batch.Queue[*Line]) error { return otlp.Stop(ctx) },
+	)
+	if p.console != nil {
+		if e := p.console.Stop(ctx); e != nil {
+			err = errors.Join(err, fmt.Errorf("write the last log lines to the console: %w", e))
+		}
+	}
 	if p.shipper != nil {
 		err = errors.Join(err, p.shipper.stop(context.WithoutCancel(ctx)))
 	}
 	return err
 }
 
-func (p *Pipeline) each(ctx context.Context, do func(*batch.Queue[*Line], context.Context) error) error {
-	var err error
-	for _, q := range []*batch.Queue[*Line]{p.console, p.otlp} {
-		if q != nil {
-			err = errors.Join(err, do(q, ctx))
-		}
+// both calls a function for each sink that exists, at the same time: a sink
+// that hangs must not take the other one's time.
+func (p *Pipeline) both(console, otlp func(*batch.Queue[*Line]) error) error {
+	var consoleErr, otlpErr error
+	var wg sync.WaitGroup
+	if p.console != nil {
+		wg.Go(func() { consoleErr = console(p.console) })
 	}
-	return err
+	if p.otlp != nil {
+		wg.Go(func() { otlpErr = otlp(p.otlp) })
+	}
+	wg.Wait()
+	if consoleErr != nil {
+		consoleErr = fmt.Errorf("write the last log lines to the console: %w", consoleErr)
+	}
+	if otlpErr != nil {
+		otlpErr = fmt.Errorf("send the last log lines: %w", otlpErr)
+	}
+	return errors.Join(consoleErr, otlpErr)
 }
 
 // consoleWriter writes batches as one write each.

@@ -37,8 +37,7 @@ func (c *Cache[K, V]) Get(key K) V {
 		return v
 	}
 	if len(values) >= c.limit {
-		key = c.overflow(key)
-		if v, ok := values[key]; ok {
+		if v, ok := values[c.overflow(key)]; ok {
 			return v // no lock: a flood of unknown keys ends up here
 		}
 	}

@@ -1,8 +1,9 @@
 // Package otlp holds what the OTLP exporters of traces and logs share: where
 // to send, with which headers and certificates, and how many bytes went out.
 //
-// It reads no environment variables; the agent's configuration is complete
-// when it arrives here.
+// The agent's configuration is complete when it arrives here: the only
+// environment variables that are read are the proxy's (HTTPS_PROXY and so on),
+// by net/http's own rules.
 package otlp
 
 import (
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -34,6 +36,16 @@ type Endpoint struct {
 	Timeout time.Duration
 	// Gzip compresses request bodies.
 	Gzip bool
+}
+
+// ExportTimeout bounds the export of one batch, retries included: long enough
+// for one request to take its full time-out. A nil endpoint has the default.
+func ExportTimeout(e *Endpoint) time.Duration {
+	const shortest = 30 * time.Second
+	if e == nil {
+		return shortest
+	}
+	return max(shortest, e.Timeout)
 }
 
 // Client is an HTTP client that counts the bytes it sends. It shares no
@@ -113,20 +125,22 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 	if e.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(e.CertFile, e.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("read client certificate: %w", err)
+			return nil, fmt.Errorf("read client certificate %s with key %s: %w", e.CertFile, e.KeyFile, err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
 }
 
-// Redact returns the URL without user information, for log lines and errors.
+// Redact returns the URL without user information, query and fragment, for log
+// lines and errors. What is no URL with a host is only shown where it cannot
+// hold any of these: "user:password@host" without a scheme parses as a URL of
+// the scheme "user".
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return "(unparsable URL)"
+	if err != nil || u.Host == "" && strings.ContainsAny(raw, "@?#") {
+		return "(URL not shown: it may hold a secret)"
 	}
-	u.User = nil
-	u.RawQuery = ""
+	u.User, u.RawQuery, u.Fragment, u.RawFragment, u.ForceQuery = nil, "", "", "", false
 	return u.String()
 }

@@ -74,7 +74,7 @@ func (p *part) leave(now time.Duration) {
 	}
 	p.open--
 	if p.open == 0 {
-		p.total += now - p.since
+		p.total += max(0, now-p.since)
 	}
 }
 
@@ -117,6 +117,13 @@ func (s *Scope) Leave(c catalog.Component, at time.Time) {
 	s.any.leave(now)
 }
 
+// Ended reports whether the account is closed.
+func (s *Scope) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // Part is one component's share of a request.
 type Part struct {
 	Component catalog.Component
@@ -144,9 +151,13 @@ func (s *Scope) End(at time.Time) Summary {
 	return out
 }
 
+// until returns the time up to now, which is never negative and never more
+// than all of it. A goroutine that reads the clock before another one may get
+// the lock after it, and counters panic on negative values.
 func (p *part) until(now time.Duration) time.Duration {
+	total := p.total
 	if p.open > 0 {
-		return p.total + now - p.since
+		total += max(0, now-p.since)
 	}
-	return p.total
+	return max(0, min(total, now))
 }

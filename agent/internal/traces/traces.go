@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/batch"
 	"github.com/cacheu/plumbline/agent/internal/otlp"
 )
@@ -22,7 +23,11 @@ import (
 type Config struct {
 	Endpoint otlp.Endpoint
 	Resource *resource.Resource
-	Sampler  sdktrace.Sampler
+	// Ratio is the share of new traces that are sampled, 0 to 1.
+	Ratio float64
+	// Keep is the number of traces that are watched after head sampling has
+	// rejected them; 0 watches none. See keeper.
+	Keep int
 	// Capacity is the most spans that wait to be sent.
 	Capacity int
 	// OnState is told when the endpoint stops and starts answering.
@@ -37,6 +42,7 @@ type Pipeline struct {
 	queue    *batch.Queue[sdktrace.ReadOnlySpan]
 	exporter sdktrace.SpanExporter
 	client   *otlp.Client
+	keeper   *keeper // nil when every trace is sampled, or none is kept
 }
 
 // Start builds the pipeline. It does not connect: an endpoint that cannot be
@@ -55,13 +61,19 @@ func Start(c Config) (*Pipeline, error) {
 		}
 	}
 	p.queue = batch.New(batch.Config[sdktrace.ReadOnlySpan]{
-		Capacity: c.Capacity, Export: p.exporter.ExportSpans, OnState: c.OnState,
+		Capacity: c.Capacity, Timeout: otlp.ExportTimeout(&c.Endpoint),
+		Export: p.exporter.ExportSpans, OnState: c.OnState,
 	})
+	if c.Keep > 0 && c.Ratio < 1 {
+		p.keeper = newKeeper(c.Keep,
+			func(s sdktrace.ReadOnlySpan) { p.queue.Put(s) },
+			func(n int) { p.queue.Discard(n, catalog.ReasonEvicted) })
+	}
 	p.provider = sdktrace.NewTracerProvider(
 		sdktrace.WithResource(c.Resource),
-		sdktrace.WithSampler(c.Sampler),
+		sdktrace.WithSampler(Sampler(c.Ratio, p.keeper != nil)),
 		sdktrace.WithRawSpanLimits(spanLimits()),
-		sdktrace.WithSpanProcessor(processor{p.queue}),
+		sdktrace.WithSpanProcessor(processor{p}),
 	)
 	return p, nil
 }
@@ -77,6 +89,11 @@ func newExporter(e otlp.Endpoint, client *otlp.Client) (sdktrace.SpanExporter, e
 		otlptracehttp.WithTimeout(e.Timeout),
 		otlptracehttp.WithCompression(compression),
 		otlptracehttp.WithHTTPClient(client.Client),
+		// What is not set here, the exporter takes from the environment: the
+		// encoding, and certificates, which are the client's business and with
+		// which it refuses to start where the endpoint is a plain one.
+		otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
+		otlptracehttp.WithTLSClientConfig(nil),
 	))
 	if err != nil {
 		return nil, fmt.Errorf("start trace exporter: %w", err)
@@ -114,6 +131,9 @@ func (p *Pipeline) Flush(ctx context.Context) error { return p.queue.Flush(ctx) 
 // Stop sends what is queued and ends the pipeline. Spans that end afterwards
 // are dropped and counted.
 func (p *Pipeline) Stop(ctx context.Context) error {
+	if p.keeper != nil {
+		p.keeper.flush()
+	}
 	err := p.queue.Stop(ctx)
 	err = errors.Join(err, p.exporter.Shutdown(context.WithoutCancel(ctx)))
 	if p.client != nil {
@@ -122,20 +142,31 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	return err
 }
 
-// processor feeds ended spans to the queue.
-type processor struct {
-	queue *batch.Queue[sdktrace.ReadOnlySpan]
-}
+// Keeps reports whether the pipeline may store a span that is not sampled.
+func (p *Pipeline) Keeps() bool { return p.keeper != nil }
+
+// processor feeds ended spans to the queue, or to the keeper.
+type processor struct{ p *Pipeline }
 
 var _ sdktrace.SpanProcessor = processor{}
 
 // OnStart implements [sdktrace.SpanProcessor].
-func (processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (r processor) OnStart(_ context.Context, s sdktrace.ReadWriteSpan) {
+	if r.p.keeper == nil || s.SpanContext().IsSampled() {
+		return
+	}
+	if parent := s.Parent(); !parent.IsValid() || parent.IsRemote() {
+		r.p.keeper.begin(s.SpanContext())
+	}
+}
 
 // OnEnd implements [sdktrace.SpanProcessor].
-func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
-	if s.SpanContext().IsSampled() {
-		p.queue.Put(s)
+func (r processor) OnEnd(s sdktrace.ReadOnlySpan) {
+	switch {
+	case s.SpanContext().IsSampled():
+		r.p.queue.Put(s)
+	case r.p.keeper != nil:
+		r.p.keeper.end(s)
 	}
 }
 
@@ -143,4 +174,4 @@ func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
 func (processor) Shutdown(context.Context) error { return nil }
 
 // ForceFlush implements [sdktrace.SpanProcessor].
-func (p processor) ForceFlush(ctx context.Context) error { return p.queue.Flush(ctx) }
+func (r processor) ForceFlush(ctx context.Context) error { return r.p.queue.Flush(ctx) }
