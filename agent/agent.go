@@ -43,6 +43,7 @@ type Agent struct {
 	traces   *traces.Pipeline  // nil when disabled
 	profiles *profiles.Session // nil when disabled
 	admin    *admin.Server     // nil when off
+	kits     sync.Map          // what adapters keep with the agent; see Kit
 
 	stop    sync.Once
 	stopErr error

@@ -45,6 +45,7 @@ type Call struct {
 	token     nplusone.Token
 	rows      int
 	recorded  bool
+	stepwise  bool // charged by steps; see Pause
 }
 
 // StartCall begins to measure a call. The returned context carries its span;
@@ -62,6 +63,9 @@ func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, 
 		}
 	}
 	if info.Name == "" {
+		if c.request == nil {
+			return ctx, nil // there is nobody to charge
+		}
 		c.span = noop.Span{}
 		return ctx, c
 	}
@@ -100,6 +104,77 @@ func (c *Call) Elapsed() Elapsed {
 	return Elapsed{now.Sub(c.start), now}
 }
 
+// Pause ends the stretch of time that is charged from the start of the call on.
+// The call stays open, and from now on only the steps of [Call.Resume] are
+// charged. It is for calls whose caller has the word in between: the rows of a
+// result, the messages of a stream. It returns the time since the start.
+//
+// Only one call of Pause is legal, before the call is shared with other
+// goroutines.
+func (c *Call) Pause() time.Duration {
+	if c == nil {
+		return 0
+	}
+	now := time.Now()
+	c.stepwise = true
+	if c.request != nil {
+		c.request.scope.Leave(c.component, now)
+	}
+	return now.Sub(c.start)
+}
+
+// Resume begins a step of a call after [Call.Pause]: the caller waits again.
+// Steps may overlap, on any goroutines; each must end before the call does.
+func (c *Call) Resume() Step {
+	if c == nil {
+		return Step{}
+	}
+	return begin(c.request, c.component, false)
+}
+
+// Step is a stretch of time that is charged to a component and has no span of
+// its own. The zero Step does nothing.
+type Step struct {
+	request   *Request
+	component catalog.Component
+	start     time.Time
+}
+
+// Charge begins a step that belongs to no call with a span: writing a log
+// line, waiting for a connection. A counted step is one of the component's
+// calls. It allocates nothing. [Step.End] must follow, on any goroutine.
+func (a *Agent) Charge(ctx context.Context, component catalog.Component, counted bool) Step {
+	if a == nil {
+		return Step{}
+	}
+	request := requestFrom(ctx)
+	if request == nil {
+		return Step{}
+	}
+	return begin(request, component, counted)
+}
+
+func begin(request *Request, component catalog.Component, counted bool) Step {
+	s := Step{request, component, time.Now()}
+	if request != nil {
+		request.scope.Enter(component, s.start, counted)
+	}
+	return s
+}
+
+// End ends the step and returns how long it was: 0 for a step of
+// [Agent.Charge] where no server request is being measured.
+func (s Step) End() time.Duration {
+	if s.start.IsZero() {
+		return 0
+	}
+	now := time.Now()
+	if s.request != nil {
+		s.request.scope.Leave(s.component, now)
+	}
+	return now.Sub(s.start)
+}
+
 // End books the call. A non-nil error marks the span as failed; attributes are
 // added to it. It returns how long the call took.
 func (c *Call) End(err error, attributes ...attribute.KeyValue) Elapsed {
@@ -108,7 +183,9 @@ func (c *Call) End(err error, attributes ...attribute.KeyValue) Elapsed {
 	}
 	now := time.Now()
 	if c.request != nil {
-		c.request.scope.Leave(c.component, now)
+		if !c.stepwise {
+			c.request.scope.Leave(c.component, now)
+		}
 		if c.watched {
 			c.request.queries.end(c.token, c.rows, now.Sub(c.request.start))
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/metrics"
 	"github.com/cacheu/plumbline/agent/internal/nplusone"
+	"github.com/cacheu/plumbline/agent/internal/probe"
 )
 
 // maxFindingSeries caps the routes and signatures of N+1 findings.
@@ -73,9 +74,17 @@ func (q *Request) report() bool {
 	}
 	q.queries.mu.Lock()
 	found := q.queries.detector.Findings(f.threshold)
+	runs, rows := q.queries.detector.Seen()
 	q.queries.mu.Unlock()
+	if runs == 0 {
+		return false
+	}
+	seen := probe.Report{Queries: runs, Rows: rows, Threshold: f.threshold}
 	for _, n := range found {
-		site := callsite.Describe(n.Site)
+		site, fix := callsite.Describe(n.Site), batched(n.Signature)
+		seen.Findings = append(seen.Findings, probe.Finding{
+			Route: q.route, Signature: n.Signature, Source: n.Source, Site: site, Fix: fix, Count: n.Count, Total: n.Total,
+		})
 		f.series.Get(findingKey{q.route, n.Signature}).Inc()
 		q.span.AddEvent(catalog.EventNPlusOne, trace.WithAttributes(
 			attribute.String(catalog.AttrSignature, n.Signature),
@@ -92,8 +101,9 @@ func (q *Request) report() bool {
 			Int(catalog.LogCount, int64(n.Count)).
 			Seconds(catalog.LogTotal, n.Total).
 			Str(catalog.LogCallSite, site).
-			Str(catalog.LogFix, batched(n.Signature)))
+			Str(catalog.LogFix, fix))
 	}
+	probe.From(q.outer).Add(seen)
 	return len(found) > 0
 }
 

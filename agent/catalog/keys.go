@@ -26,6 +26,12 @@ const (
 	LogFix             = "fix"
 	LogDropped         = "dropped"
 	LogReason          = "reason"
+	LogQueue           = "queue"
+	LogKind            = "kind"
+	LogJobID           = "job_id"
+	LogAttempt         = "attempt"
+	LogOutcome         = "outcome"
+	LogWait            = "wait_seconds"
 	LogComponentPrefix = "time_" // followed by the component: time_db, time_self; in seconds
 )
 
@@ -55,6 +61,7 @@ const (
 	AttrMessagingSystem      = "messaging.system"
 	AttrMessagingDestination = "messaging.destination.name"
 	AttrMessagingOperation   = "messaging.operation.name"
+	AttrMessagingMessageID   = "messaging.message.id"
 	AttrRPCSystem            = "rpc.system"
 	AttrRPCService           = "rpc.service"
 	AttrRPCMethod            = "rpc.method"
@@ -67,12 +74,17 @@ const (
 	AttrComponentPrefix = "plumbline.time."
 	// AttrKept says why a trace that head sampling had rejected was stored
 	// all the same.
-	AttrKept      = "plumbline.kept"
-	AttrSignature = "plumbline.db.query.signature"
-	AttrSource    = "plumbline.db.query.source"
-	AttrCount     = "plumbline.count"
-	AttrTotal     = "plumbline.total_seconds"
-	AttrCallSite  = "code.stacktrace.site"
+	AttrKept = "plumbline.kept"
+	// AttrJobKind and AttrJobAttempt say which job of a queue was worked on,
+	// and in which attempt; AttrJobOutcome says how that ended.
+	AttrJobKind    = "plumbline.job.kind"
+	AttrJobAttempt = "plumbline.job.attempt"
+	AttrJobOutcome = "plumbline.job.outcome"
+	AttrSignature  = "plumbline.db.query.signature"
+	AttrSource     = "plumbline.db.query.source"
+	AttrCount      = "plumbline.count"
+	AttrTotal      = "plumbline.total_seconds"
+	AttrCallSite   = "code.stacktrace.site"
 )
 
 // Names of span events.

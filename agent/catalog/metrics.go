@@ -21,6 +21,13 @@ var (
 var (
 	RPCServerDuration = histogram("rpc_server_duration_seconds",
 		"Duration of gRPC server calls in seconds.", LatencyBuckets, RPCMethod, RPCStatus)
+	RPCServerActive = gauge("rpc_server_active_requests",
+		"gRPC server calls that are being served now.", RPCMethod)
+	RPCServerComponentSeconds = counter("rpc_server_component_seconds_total",
+		"Wall time of gRPC server calls in seconds, split by the component in which it passed.",
+		RPCMethod, ComponentLabel)
+	RPCServerComponentCalls = counter("rpc_server_component_calls_total",
+		"Calls that gRPC server calls made into each component.", RPCMethod, ComponentLabel)
 	RPCClientDuration = histogram("rpc_client_duration_seconds",
 		"Duration of gRPC client calls in seconds.", LatencyBuckets, RPCMethod, RPCStatus)
 )
@@ -97,6 +104,14 @@ var (
 		"Time in seconds from a job being due to a worker taking it.", LatencyBuckets, Queue)
 	Jobs = counter("jobs_total",
 		"Attempts of jobs by outcome.", Queue, Outcome)
+	JobsActive = gauge("jobs_active",
+		"Jobs that are being worked on now.", Queue)
+	JobComponentSeconds = counter("job_component_seconds_total",
+		"Wall time of jobs in seconds, split by the component in which it passed.", Queue, ComponentLabel)
+	JobComponentCalls = counter("job_component_calls_total",
+		"Calls that jobs made into each component.", Queue, ComponentLabel)
+	JobQueueCollectErrors = counter("job_queue_collect_errors_total",
+		"Failed attempts to read the state of a queue.", Queue)
 )
 
 // The agent about itself.
@@ -160,7 +175,8 @@ func All() []Metric {
 	return []Metric{
 		HTTPServerRequestDuration, HTTPServerActiveRequests, HTTPServerComponentSeconds,
 		HTTPServerComponentCalls, HTTPClientRequestDuration,
-		RPCServerDuration, RPCClientDuration,
+		RPCServerDuration, RPCServerActive, RPCServerComponentSeconds, RPCServerComponentCalls,
+		RPCClientDuration,
 		DBClientOperationDuration, DBClientQueriesPerRequest, DBClientNPlusOne,
 		DBClientConnections, DBClientConnectionsMax, DBClientConnectionWait, DBClientConnectionWaits,
 		DBReplicationLagSeconds, DBReplicationLagBytes, DBReplicationConnected,
@@ -168,7 +184,8 @@ func All() []Metric {
 		DBReplicationCollectErrors, DBRouterReads, DBRouterWait, DBRouterStaleAvoided,
 		ResourceUtilization, ResourceSaturation, ServiceKneeRate, ServiceKneeRateError,
 		ServiceHeadroom, LimiterDecisions,
-		JobQueueDepth, JobQueueOldestAge, JobDuration, JobWait, Jobs,
+		JobQueueDepth, JobQueueOldestAge, JobDuration, JobWait, Jobs, JobsActive,
+		JobComponentSeconds, JobComponentCalls, JobQueueCollectErrors,
 		TelemetryProduced, TelemetrySent, TelemetryDropped, TelemetryQueue, TelemetryBytes,
 		ExporterUp, AgentCPU, LabelValues, LabelValuesMax, BuildInfo,
 		BenchRequestDuration, BenchRequests, BenchOfferedRate, BenchRunInfo,

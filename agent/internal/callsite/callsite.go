@@ -26,6 +26,7 @@ var libraries = []string{
 	"github.com/redis/go-redis/v9",
 	"gorm.io", "github.com/jmoiron/sqlx", "github.com/uptrace/bun", "entgo.io/ent", "github.com/Masterminds/squirrel",
 	agent + "/internal", agent + "/agentpgx", agent + "/agentsql", agent + "/agentredis",
+	agent + "/agentgrpc", agent + "/agentjob", agent + "/agentlog",
 }
 
 const agent = "github.com/cacheu/plumbline/agent"

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -104,6 +105,10 @@ type Query struct {
 type Call struct {
 	call   *agent.Call
 	series *metrics.Observer
+	// Of an operation that is measured step by step: the time in which the
+	// caller waited for it, so far.
+	stepwise bool
+	waited   time.Duration
 }
 
 // Start begins to measure an operation.
@@ -127,11 +132,22 @@ func (r *Recorder) Start(ctx context.Context, q Query) (context.Context, Call) {
 		attrs = append(attrs, attribute.Int(catalog.AttrDBBatchSize, q.Batch))
 	}
 	info := agent.CallInfo{Component: r.target.Component, Name: q.Summary, Attributes: attrs}
-	if r.target.Component == catalog.DB {
+	if r.target.Component == catalog.DB && !controls(q.Operation) {
 		info.Query = q.Text
 	}
 	ctx, call := r.agent.StartCall(ctx, info)
-	return ctx, Call{call, r.series.Get(key{q.Operation, q.Text})}
+	return ctx, Call{call: call, series: r.series.Get(key{q.Operation, q.Text})}
+}
+
+// controls reports whether an operation is about the session and not about
+// data. A loop over rows that needs a transaction for each repeats those too,
+// but what there is to say of it is said of its queries.
+func controls(operation string) bool {
+	switch operation {
+	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "PING":
+		return true
+	}
+	return false
 }
 
 // Wait charges the time until done is called to the component, without a span:
@@ -140,13 +156,43 @@ func (r *Recorder) Wait(ctx context.Context) (done func()) {
 	if r == nil {
 		return func() {}
 	}
-	_, call := r.agent.StartCall(ctx, agent.CallInfo{Component: r.target.Component})
-	return func() { call.End(nil) }
+	step := r.Step(ctx)
+	return func() { step.End() }
 }
+
+// Step is [Recorder.Wait] without an allocation. Its end must follow.
+func (r *Recorder) Step(ctx context.Context) agent.Step {
+	if r == nil {
+		return agent.Step{}
+	}
+	return r.agent.Charge(ctx, r.target.Component, false)
+}
+
+// Pause gives the word back to the caller between two parts of a result: from
+// now on only the time between [Call.Resume] and [Call.Booked] is the operation's. See
+// [agent.Call.Pause].
+func (c *Call) Pause() {
+	if c.call != nil {
+		c.stepwise, c.waited = true, c.call.Pause()
+	}
+}
+
+// Resume begins a step of a paused operation; give it to [Call.Booked].
+func (c *Call) Resume() agent.Step { return c.call.Resume() }
+
+// Booked ends a step. Steps of one operation must not overlap.
+func (c *Call) Booked(s agent.Step) { c.waited += s.End() }
+
+// failure stands for an error in a span: its class. The text of an error may
+// quote the values of a query and must not leave the process.
+type failure string
+
+// Error implements error.
+func (f failure) Error() string { return string(f) }
 
 // End books the operation. errorType is the class of the error, such as an SQL
 // state; rows is the number of rows returned or affected, or negative where it
-// is not known.
+// is not known. The duration that is observed is that in which the caller waited.
 func (c Call) End(err error, errorType string, rows int64) {
 	if c.call == nil {
 		return
@@ -155,12 +201,16 @@ func (c Call) End(err error, errorType string, rows int64) {
 	attrs := room[:0]
 	if err != nil {
 		attrs = append(attrs, attribute.String(catalog.AttrErrorType, errorType))
+		err = failure(errorType)
 	}
 	if rows >= 0 {
 		c.call.SetRows(rows)
 		attrs = append(attrs, attribute.Int64(catalog.AttrDBRows, rows))
 	}
 	elapsed := c.call.End(err, attrs...)
+	if c.stepwise {
+		elapsed.Duration = c.waited
+	}
 	var id trace.TraceID
 	if c.series.Wants(elapsed.Duration, elapsed.Time) {
 		id = c.call.Exemplar()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -84,8 +85,23 @@ func appendAttr(b []byte, prefix string, a slog.Attr) []byte {
 		}
 		return b
 	}
-	b = appendKey(b, prefix+a.Key)
-	return appendValue(b, value.Any())
+	return appendSlogValue(appendKey(b, prefix+a.Key), value)
+}
+
+// appendSlogValue is appendValue without the allocation that it takes to put a
+// common value into an interface.
+func appendSlogValue(b []byte, v slog.Value) []byte {
+	switch v.Kind() {
+	case slog.KindString:
+		return appendString(b, v.String())
+	case slog.KindInt64:
+		return strconv.AppendInt(b, v.Int64(), 10)
+	case slog.KindUint64:
+		return strconv.AppendUint(b, v.Uint64(), 10)
+	case slog.KindBool:
+		return strconv.AppendBool(b, v.Bool())
+	}
+	return appendValue(b, v.Any())
 }
 
 func severityOfSlog(level slog.Level) Severity {

@@ -55,7 +55,7 @@ type Detector struct {
 
 type group struct {
 	query  Query
-	before uint64 // set of groups that had returned rows before the first run
+	before uint64 // set of groups that had returned rows before the first run, or were open
 	open   int
 	runs   int
 	count  int // runs that began while no other of the group was open
@@ -116,7 +116,9 @@ func (d *Detector) find(q Query) int {
 	}
 	g := group{query: q}
 	for i := range d.groups {
-		if d.groups[i].rows > 0 && d.groups[i].query.Signature != q.Signature {
+		// One that is still open may be returning rows right now: its loop body
+		// runs this query. Whether there were enough is known at the end.
+		if (d.groups[i].rows > 0 || d.groups[i].open > 0) && d.groups[i].query.Signature != q.Signature {
 			g.before |= 1 << i
 		}
 	}
@@ -155,6 +157,16 @@ func (d *Detector) source(g *group) *group {
 		}
 	}
 	return nil
+}
+
+// Seen returns how many queries have ended, and the most rows that one
+// signature has returned from one call site.
+func (d *Detector) Seen() (runs, rows int) {
+	for i := range d.groups {
+		runs += d.groups[i].runs
+		rows = max(rows, d.groups[i].rows)
+	}
+	return runs, rows
 }
 
 // Findings returns the problems, in the order in which their queries first

@@ -13,10 +13,10 @@ import (
 	"github.com/cacheu/plumbline/compose/lab"
 )
 
-// TestZZDownLeavesNothing is the last test of the program: it takes the lab
+// downLeavesNothing comes last: it takes the lab
 // down and looks for processes, ports and files of it. Data stays, because
 // nobody asked to purge it.
-func TestZZDownLeavesNothing(t *testing.T) {
+func downLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var out bytes.Buffer

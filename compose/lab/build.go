@@ -1,0 +1,269 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// recipe is one entry of tools/builds.json: how one program is built.
+type recipe struct {
+	Name        string   `json:"name"`
+	Dir         string   `json:"dir"`
+	Package     string   `json:"package"`
+	Version     string   `json:"version"`
+	Tags        []string `json:"tags"`
+	VersionVars []string `json:"version_vars"`
+
+	raw json.RawMessage // the whole entry, as part of the key
+}
+
+// readRecipes reads tools/builds.json.
+func readRecipes(root string) ([]recipe, error) {
+	var file struct {
+		Builds []json.RawMessage `json:"builds"`
+	}
+	if ok, err := readJSON(filepath.Join(root, buildsFile), &file); err != nil || !ok {
+		return nil, errors.Join(err, fmt.Errorf("read %s: there is none in %s", buildsFile, root))
+	}
+	recipes := make([]recipe, len(file.Builds))
+	for i, raw := range file.Builds {
+		if err := json.Unmarshal(raw, &recipes[i]); err != nil {
+			return nil, fmt.Errorf("read %s: entry %d: %w", buildsFile, i, err)
+		}
+		recipes[i].raw = raw
+	}
+	return recipes, nil
+}
+
+// key changes whenever the recipe, or a version it builds from, does.
+func (r recipe) key(root string) (string, error) {
+	hash := sha256.New()
+	hash.Write(r.raw)
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(root, r.Dir, name))
+		if err != nil {
+			return "", fmt.Errorf("key of %s: %w", r.Name, err)
+		}
+		fmt.Fprintf(hash, "\n%s %d\n", name, len(content))
+		hash.Write(content)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// arguments of `go` that build the recipe into out.
+func (r recipe) arguments(out string) []string {
+	flags := []string{"-s", "-w"}
+	for _, variable := range r.VersionVars {
+		flags = append(flags, "-X", variable+"="+r.Version)
+	}
+	args := []string{"build", "-trimpath", "-o", out, "-ldflags", strings.Join(flags, " ")}
+	if len(r.Tags) > 0 {
+		args = append(args, "-tags", strings.Join(r.Tags, ","))
+	}
+	return append(args, r.Package)
+}
+
+// Build makes sure that the named programs of tools/builds.json are in
+// Cache/bin, and returns their paths in the same order. What is there already,
+// built from the same go.mod, go.sum and recipe, costs nothing; anything else
+// is built, minutes each the first time, with progress on out. Only one build
+// runs in a cache at a time: others wait for it. Cancelling ctx ends the
+// compilers too.
+func Build(ctx context.Context, c Config, out io.Writer, programs ...string) ([]string, error) {
+	recipes, err := readRecipes(c.Root)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []recipe
+	paths := make([]string, 0, len(programs))
+	for _, name := range programs {
+		at := slices.IndexFunc(recipes, func(r recipe) bool { return r.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("build %s: %s does not say how", name, buildsFile)
+		}
+		chosen = append(chosen, recipes[at])
+		paths = append(paths, serverBinary(c.Cache, name))
+	}
+	stale, err := staleRecipes(c, chosen)
+	if err != nil || len(stale) == 0 {
+		return paths, err
+	}
+	return paths, buildStale(ctx, c, out, chosen)
+}
+
+// buildStale builds, under the cache's lock, what is still stale there.
+func buildStale(ctx context.Context, c Config, out io.Writer, chosen []recipe) error {
+	if err := os.MkdirAll(filepath.Join(c.Cache, "bin"), 0o755); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	unlock, err := lockCache(ctx, c.Cache, out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	stale, err := staleRecipes(c, chosen) // another lab may have built them meanwhile
+	if err != nil {
+		return err
+	}
+	for i, r := range stale {
+		if err := r.build(ctx, c, out, fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// staleRecipes keeps the recipes whose program is missing or has another key.
+func staleRecipes(c Config, recipes []recipe) ([]recipe, error) {
+	var stale []recipe
+	for _, r := range recipes {
+		key, err := r.key(c.Root)
+		if err != nil {
+			return nil, err
+		}
+		binary := serverBinary(c.Cache, r.Name)
+		built, _ := os.ReadFile(binary + ".key")
+		if _, err := os.Stat(binary); err != nil || string(built) != key {
+			stale = append(stale, r)
+		}
+	}
+	return stale, nil
+}
+
+// build builds one recipe beside its place and renames it there: a build that
+// is cut short leaves the old program, and a lab that runs it goes on.
+func (r recipe) build(ctx context.Context, c Config, out io.Writer, title string) error {
+	key, err := r.key(c.Root)
+	if err != nil {
+		return err
+	}
+	binary := serverBinary(c.Cache, r.Name)
+	fresh := binary + ".new"
+	defer func() { _ = os.Remove(fresh) }()
+	fmt.Fprintf(out, "building %s\n", title)
+	began := time.Now()
+	job := goJob{
+		title: "building " + title, dir: filepath.Join(c.Root, r.Dir),
+		env: []string{"CGO_ENABLED=0"}, args: r.arguments(fresh),
+	}
+	if err := job.run(ctx, out); err != nil {
+		return fmt.Errorf("build %s: %w", r.Name, err)
+	}
+	_ = os.Remove(binary + ".key")
+	if err := os.Rename(fresh, binary); err != nil {
+		return fmt.Errorf("build %s: %w", r.Name, err)
+	}
+	if err := writeFile(binary+".key", []byte(key), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "built %s in %s\n", title, elapsed(began))
+	return nil
+}
+
+// progressEvery is how often a long build says that it still runs.
+const progressEvery = 15 * time.Second
+
+// goJob is one run of the go command.
+type goJob struct {
+	title string // for progress
+	dir   string
+	env   []string
+	args  []string
+}
+
+// run runs the go command without workspace or toolchain downloads, and prints
+// the title and the elapsed time while it runs. Its output is part of the error.
+// Cancelling ctx ends it and the compilers that it started.
+func (j goJob) run(ctx context.Context, out io.Writer) error {
+	cmd := exec.CommandContext(ctx, "go", j.args...)
+	cmd.Dir = j.dir
+	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"), j.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = DefaultStopGrace
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	began := time.Now()
+	finished := make(chan error, 1)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run go: %w; install Go and put it on PATH", err)
+	}
+	go func() { finished <- cmd.Wait() }()
+	ticker := time.NewTicker(progressEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-finished:
+			if err != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				return fmt.Errorf("go %s: %w\n%s", j.args[0], err, strings.TrimSpace(output.String()))
+			}
+			return nil
+		case <-ticker.C:
+			fmt.Fprintf(out, "%s: %s\n", j.title, elapsed(began))
+		}
+	}
+}
+
+// buildSampleapp builds the application in the lab's own folder. Go finds out by
+// itself whether a source has changed, so this is always done, and with the
+// settings of every other build of this checkout, so that they share a cache.
+func buildSampleapp(ctx context.Context, c Config, out io.Writer) error {
+	binary := paths{c.Home}.sampleapp()
+	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+		return fmt.Errorf("build sampleapp: %w", err)
+	}
+	job := goJob{
+		title: "building sampleapp", dir: filepath.Join(c.Root, "sampleapp"), args: []string{"build", "-o", binary, "."},
+	}
+	if err := job.run(ctx, out); err != nil {
+		return fmt.Errorf("build sampleapp: %w", err)
+	}
+	return nil
+}
+
+// lockCache waits for the cache's lock, which is the directory itself.
+func lockCache(ctx context.Context, cache string, out io.Writer) (unlock func(), err error) {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for said := false; ; said = true {
+		lock, busy, err := lockDir(filepath.Join(cache, "bin"))
+		if err != nil {
+			return nil, err
+		}
+		if !busy {
+			return func() { _ = lock.Close() }, nil
+		}
+		if !said {
+			fmt.Fprintf(out, "waiting for another build in %s\n", cache)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// elapsed renders the time since began in whole seconds, tenths below ten.
+func elapsed(began time.Time) string {
+	d := time.Since(began)
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

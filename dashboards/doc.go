@@ -1,0 +1,25 @@
+// Package dashboards holds plumbline's Grafana dashboards as Go programs, and
+// writes them as the JSON that Grafana loads.
+//
+// [All] returns every dashboard, [Build] does so for other [Options], and
+// [Write] writes them to a folder. The committed files under generated/ are
+// what the defaults give; a test regenerates them and compares.
+//
+// Queries are built from the catalogue, so a renamed metric fails to compile.
+// Data sources are named by dashboard variables only, so that the same JSON
+// works in any Grafana. Panels use one set of units, colours and thresholds.
+//
+// Nothing here keeps state: all functions are safe for concurrent use and cost
+// a few milliseconds. They fail only for options out of bounds, for a panel
+// that the SDK refuses, or for files that cannot be written.
+//
+// For maintainers:
+//
+//	dashboards.go         Options, All, Build, Write
+//	layout.go             rows of panels: positions and ids
+//	queries.go            targets of panels and what they select
+//	style.go              units, colours, thresholds, panels of each kind
+//	variables.go          the variables at the top of a dashboard
+//	service_overview.go   the dashboard of one service, one function per panel
+//	service_process.go    its panels about dependencies, process and logs
+package dashboards

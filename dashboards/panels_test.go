@@ -1,0 +1,275 @@
+package dashboards_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cacheu/plumbline/dashboards"
+	"github.com/cacheu/plumbline/internal/promql/promqltest"
+)
+
+// model is a dashboard as Grafana reads it: only what the checks look at.
+type model struct {
+	Title      string
+	Panels     []panelModel
+	Templating struct {
+		List []variableModel
+	}
+}
+
+type variableModel struct {
+	Name, Type, Query string
+	Label             string
+	AllValue          string
+	IncludeAll, Multi bool
+	Refresh           int
+	Datasource        sourceModel
+}
+
+type sourceModel struct{ Type, UID string }
+
+type panelModel struct {
+	ID                       int
+	Type, Title, Description string
+	GridPos                  struct{ X, Y, W, H int }
+	Datasource               sourceModel
+	Targets                  []targetModel
+	FieldConfig              struct {
+		Defaults struct {
+			Unit, NoValue string
+			Thresholds    *struct{ Steps []map[string]any }
+		}
+	}
+}
+
+type targetModel struct {
+	RefID, Expr, LegendFormat, Format string
+	Instant, Range, Exemplar          bool
+	Datasource                        sourceModel
+}
+
+// eachDashboard runs the check on the JSON of every dashboard in both flavours.
+func eachDashboard(t *testing.T, check func(t *testing.T, flavor dashboards.Flavor, m model)) {
+	t.Helper()
+	for _, flavor := range []dashboards.Flavor{dashboards.Native, dashboards.Classic} {
+		all, err := dashboards.Build(dashboards.Options{Flavor: flavor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range all {
+			t.Run(fmt.Sprintf("%s/%v", d.UID, flavor), func(t *testing.T) {
+				t.Parallel()
+				content, err := d.JSON()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var m model
+				if err := json.Unmarshal(content, &m); err != nil {
+					t.Fatal(err)
+				}
+				check(t, flavor, m)
+			})
+		}
+	}
+}
+
+func TestPanelsDoNotOverlapAndFitTheGrid(t *testing.T) {
+	t.Parallel()
+	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
+		taken := map[[2]int]string{}
+		ids := map[int]string{}
+		for _, p := range m.Panels {
+			if other, ok := ids[p.ID]; ok || p.ID < 1 {
+				t.Errorf("panel %q has the id %d, also of %q", p.Title, p.ID, other)
+			}
+			ids[p.ID] = p.Title
+			g := p.GridPos
+			if g.X < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
+				t.Errorf("panel %q does not fit the grid: %+v", p.Title, g)
+			}
+			for x := g.X; x < g.X+g.W; x++ {
+				for y := g.Y; y < g.Y+g.H; y++ {
+					if other, ok := taken[[2]int{x, y}]; ok {
+						t.Fatalf("panels %q and %q overlap at column %d, line %d", p.Title, other, x, y)
+					}
+					taken[[2]int{x, y}] = p.Title
+				}
+			}
+		}
+	})
+}
+
+func TestPanelsExplainThemselves(t *testing.T) {
+	t.Parallel()
+	known := []string{"row", "stat", "timeseries", "heatmap", "table", "logs"}
+	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
+		titles := map[string]bool{}
+		for _, p := range m.Panels {
+			if titles[p.Title] || p.Title == "" {
+				t.Errorf("title %q is empty or used twice", p.Title)
+			}
+			titles[p.Title] = true
+			if !slices.Contains(known, p.Type) {
+				t.Errorf("panel %q is of the type %q, which the console does not draw", p.Title, p.Type)
+			}
+			if p.Type == "row" {
+				continue
+			}
+			if len(p.Description) < 60 || !strings.HasSuffix(p.Description, ".") {
+				t.Errorf("panel %q does not say how to read it: %q", p.Title, p.Description)
+			}
+			if p.FieldConfig.Defaults.NoValue == "" {
+				t.Errorf("panel %q does not say why it is empty", p.Title)
+			}
+			if p.FieldConfig.Defaults.Unit == "" && p.Type != "logs" {
+				t.Errorf("panel %q has no unit", p.Title)
+			}
+			if th := p.FieldConfig.Defaults.Thresholds; th == nil && p.Type != "logs" && p.Type != "heatmap" {
+				t.Errorf("panel %q leaves its thresholds to Grafana, whose default is red above 80", p.Title)
+			}
+			if len(p.Targets) == 0 {
+				t.Errorf("panel %q asks for nothing", p.Title)
+			}
+		}
+	})
+}
+
+func TestTargetsAskTheRightWay(t *testing.T) {
+	t.Parallel()
+	eachDashboard(t, func(t *testing.T, flavor dashboards.Flavor, m model) {
+		for _, p := range m.Panels {
+			refs := map[string]bool{}
+			exemplars := 0
+			for _, q := range p.Targets {
+				if refs[q.RefID] || q.RefID == "" {
+					t.Errorf("panel %q: reference %q is empty or used twice", p.Title, q.RefID)
+				}
+				refs[q.RefID] = true
+				if q.Exemplar {
+					exemplars++
+				}
+				if p.Type != "logs" {
+					for _, problem := range targetProblems(p, q, flavor) {
+						t.Errorf("panel %q, target %s: %s", p.Title, q.RefID, problem)
+					}
+				}
+			}
+			duration := p.Type == "heatmap" || p.Type == "timeseries" && strings.Contains(p.Title, "uration")
+			if want := map[bool]int{true: 1, false: 0}[duration]; exemplars != want {
+				t.Errorf("panel %q has %d targets with exemplars, want %d", p.Title, exemplars, want)
+			}
+		}
+	})
+}
+
+func targetProblems(p panelModel, q targetModel, flavor dashboards.Flavor) []string {
+	var problems []string
+	check := func(ok bool, problem string) {
+		if !ok {
+			problems = append(problems, problem)
+		}
+	}
+	check(q.Instant != q.Range, "is both or neither of instant and range")
+	check(q.Range == (p.Type == "timeseries" || p.Type == "heatmap"), "asks for a line where a number is shown, or the reverse")
+	check(!q.Range || !strings.Contains(q.Expr, "$__range"), "draws a line of averages over the whole range")
+	check(!q.Instant || !strings.Contains(q.Expr, "$__rate_interval"), "calls the last few seconds the whole range")
+	check(!regexp.MustCompile(`\[\d`).MatchString(q.Expr), "has a fixed window")
+	check(q.Format == map[string]string{"table": "table", "heatmap": "heatmap"}[p.Type], "has the format "+q.Format)
+	needsLegend := p.Type != "table" && (p.Type != "heatmap" || flavor == dashboards.Classic)
+	check(needsLegend == (q.LegendFormat != ""), fmt.Sprintf("has the legend %q", q.LegendFormat))
+	check(strings.Contains(q.Expr, `service_name="$service_name"`), "is not about the chosen service")
+	check(strings.Contains(q.Expr, `deployment_environment_name=~"$environment"`), "is not about the chosen environment")
+	return problems
+}
+
+func TestDataSourcesAreVariables(t *testing.T) {
+	t.Parallel()
+	want := map[string]sourceModel{
+		"logs": {"loki", "${loki_datasource}"},
+		"":     {"prometheus", "${prometheus_datasource}"},
+	}
+	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
+		for _, p := range m.Panels {
+			if p.Type == "row" {
+				continue
+			}
+			expected, ok := want[p.Type]
+			if !ok {
+				expected = want[""]
+			}
+			if p.Datasource != expected {
+				t.Errorf("panel %q reads from %+v, want %+v", p.Title, p.Datasource, expected)
+			}
+			for _, q := range p.Targets {
+				if q.Datasource != expected {
+					t.Errorf("panel %q, target %s reads from %+v, want %+v", p.Title, q.RefID, q.Datasource, expected)
+				}
+			}
+		}
+		for _, v := range m.Templating.List {
+			if v.Type == "query" && v.Datasource != want[""] {
+				t.Errorf("variable %s reads from %+v", v.Name, v.Datasource)
+			}
+		}
+	})
+}
+
+func TestVariablesAreDefinedAndUsed(t *testing.T) {
+	t.Parallel()
+	reference := regexp.MustCompile(`\$\{?(\w+)`)
+	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
+		used := map[string]bool{}
+		note := func(text string) {
+			for _, match := range reference.FindAllStringSubmatch(text, -1) {
+				used[match[1]] = true
+			}
+		}
+		for _, p := range m.Panels {
+			for _, q := range p.Targets {
+				note(q.Expr)
+				note(q.Datasource.UID)
+			}
+		}
+		defined := map[string]bool{"__range": true, "__rate_interval": true}
+		for _, v := range m.Templating.List {
+			note(v.Query)
+			defined[v.Name] = true
+			if !used[v.Name] && !strings.Contains(fmt.Sprint(m.Panels), "$"+v.Name) {
+				t.Errorf("variable %s is used by no panel", v.Name)
+			}
+			if v.Label == "" {
+				t.Errorf("variable %s has no label", v.Name)
+			}
+			if v.Type == "query" && v.Refresh != 2 {
+				t.Errorf("variable %s keeps values of another time range", v.Name)
+			}
+			if v.IncludeAll && (v.AllValue != ".*" || !v.Multi) {
+				t.Errorf("variable %s: all is %q and leaves out series without the label", v.Name, v.AllValue)
+			}
+		}
+		for name := range used {
+			if !defined[name] {
+				t.Errorf("$%s is not defined", name)
+			}
+		}
+	})
+}
+
+func TestPrometheusParsesTheTargets(t *testing.T) {
+	t.Parallel()
+	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
+		var queries []string
+		for _, p := range m.Panels {
+			for _, q := range p.Targets {
+				if q.Datasource.Type == "prometheus" {
+					queries = append(queries, q.Expr)
+				}
+			}
+		}
+		promqltest.Parses(t, queries...)
+	})
+}

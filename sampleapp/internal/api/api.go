@@ -1,0 +1,64 @@
+// Package api is the shop itself: it answers the gateway's requests from
+// PostgreSQL, with Redis as a cache of users and products.
+//
+// It keeps no state of its own, so that any number of it can run. Every handler
+// is bounded in time by [web.NewEngine], in rows by its page size, and in bytes
+// by [web.MaxBody].
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/sampleapp/internal/cache"
+	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/web"
+)
+
+// Limits and times of the handlers.
+const (
+	timeout = 5 * time.Second
+	// cacheTTL is how old an answer about users and products may be.
+	cacheTTL = 30 * time.Second
+	// defaultPage and maxPage are the page sizes of all lists.
+	defaultPage, maxPage = 20, 100
+	// maxLines is the most lines of one order.
+	maxLines = 50
+	// newest is above every id: a list that starts there starts at the newest.
+	newest = int64(1) << 62
+)
+
+// Config is what the api works with. All fields but Agent are required.
+type Config struct {
+	// Agent observes the api. Nil observes nothing.
+	Agent *agent.Agent
+	// DB is the shop's database.
+	DB *pgxpool.Pool
+	// Cache holds users and products.
+	Cache *cache.Cache
+	// Invites is the queue that invites are sent through.
+	Invites queue.Queue
+}
+
+// handlers holds what the handlers share.
+type handlers struct {
+	Config
+}
+
+// New returns the api's handler.
+func New(c Config) http.Handler {
+	h := handlers{c}
+	engine := web.NewEngine(c.Agent, timeout)
+	routes := engine.Group("/api")
+	routes.GET("/users/:id", web.Handle(c.Agent, h.getUser))
+	routes.GET("/products", web.Handle(c.Agent, h.listProducts))
+	routes.GET("/products/:id", web.Handle(c.Agent, h.getProduct))
+	routes.GET("/orders", web.Handle(c.Agent, h.listOrders))
+	routes.POST("/orders", web.Handle(c.Agent, h.createOrder))
+	routes.GET("/posts", web.Handle(c.Agent, h.listPosts))
+	routes.POST("/invites", web.Handle(c.Agent, h.createInvite))
+	return engine
+}

@@ -1,0 +1,191 @@
+// Package load sends steady traffic to the gateway, as users would: all routes,
+// in fixed proportions.
+//
+// It is an open loop: each request has a planned time, and is sent then whether
+// or not earlier ones have been answered, so that a slow service gets no relief
+// and its latency is not hidden. Latency is counted from the planned time. The
+// number of open requests is bounded; what cannot be sent because of that is
+// skipped and counted, never sent later in a burst.
+//
+// Which request comes when is decided by a generator with a fixed seed: two
+// runs send the same sequence.
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/sampleapp/internal/seed"
+	"github.com/cacheu/plumbline/sampleapp/internal/web"
+)
+
+// Defaults of [Config] and fixed times.
+const (
+	// DefaultMaxInFlight is the most open requests.
+	DefaultMaxInFlight = 512
+	// DefaultReport is the distance between summaries.
+	DefaultReport = time.Minute
+	readyEvery    = 500 * time.Millisecond
+	maxAnswer     = 1 << 20 // more of an answer is not read
+)
+
+// Config configures a run. Gateway, Rate, Client and Probe are required.
+type Config struct {
+	// Agent observes the load. Nil observes nothing.
+	Agent *agent.Agent
+	// Gateway is the base URL of the gateway.
+	Gateway string
+	// Rate is the number of requests per second, above 0.
+	Rate float64
+	// Client sends the requests. It must have a time-out.
+	Client *http.Client
+	// Probe asks whether the gateway is ready.
+	Probe *http.Client
+	// MaxInFlight bounds the open requests. Defaults to 512.
+	MaxInFlight int
+	// Report is the distance between summaries. Defaults to one minute.
+	Report time.Duration
+	// Run makes the rows that this run creates differ from those of others.
+	// Defaults to the start time.
+	Run string
+	// Sizes are the rows of the shop, which bound the ids that are asked for.
+	// Defaults to the lab's.
+	Sizes seed.Sizes
+}
+
+// runner is one run.
+type runner struct {
+	Config
+	mix     *mix
+	stats   *stats
+	slots   chan struct{}
+	sending sync.WaitGroup
+}
+
+// Run waits until the gateway is ready and sends requests until ctx ends. It
+// then waits for open requests, which the client's time-out bounds, and logs a
+// last summary. It returns an error only for a configuration that cannot work.
+func Run(ctx context.Context, c Config) error {
+	if c.Rate <= 0 {
+		return fmt.Errorf("load rate is %v, want more than 0 requests per second", c.Rate)
+	}
+	if c.MaxInFlight <= 0 {
+		c.MaxInFlight = DefaultMaxInFlight
+	}
+	if c.Report <= 0 {
+		c.Report = DefaultReport
+	}
+	if c.Run == "" {
+		c.Run = time.Now().UTC().Format("20060102t150405")
+	}
+	if c.Sizes == (seed.Sizes{}) {
+		c.Sizes = seed.Default()
+	}
+	r := &runner{Config: c, mix: newMix(c.Run, c.Sizes), stats: newStats(), slots: make(chan struct{}, c.MaxInFlight)}
+	if !r.waitUntilReady(ctx) {
+		return nil
+	}
+	level.Info(c.Agent.Logger(ctx)).Log(catalog.LogMessage, "load starts", "rate", c.Rate, "gateway", c.Gateway)
+	reports := time.NewTicker(c.Report)
+	defer reports.Stop()
+	reporting := make(chan struct{})
+	go func() {
+		defer close(reporting)
+		for {
+			select {
+			case <-reports.C:
+				r.report(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	pace(ctx, c.Rate, func(planned time.Time) { r.send(ctx, planned) }, r.stats.skip)
+	r.sending.Wait()
+	<-reporting
+	r.report(ctx)
+	return nil
+}
+
+// waitUntilReady asks the gateway until it is ready, and reports false when ctx
+// ended first. It logs once that it waits, and for what.
+func (r *runner) waitUntilReady(ctx context.Context) bool {
+	retry := time.NewTicker(readyEvery)
+	defer retry.Stop()
+	for waited := false; ; waited = true {
+		err := web.Probe(ctx, r.Probe, r.Gateway+"/readyz")
+		if err == nil {
+			return true
+		}
+		if !waited && ctx.Err() == nil {
+			level.Info(r.Agent.Logger(ctx)).Log(catalog.LogMessage, "waiting for the gateway", catalog.LogError, err)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-retry.C:
+		}
+	}
+}
+
+// send starts the next request of the mix, unless too many are open.
+func (r *runner) send(ctx context.Context, planned time.Time) {
+	next := r.mix.next() // also for what is skipped: the sequence stays the same
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		r.stats.skip(1)
+		return
+	}
+	r.sending.Go(func() {
+		defer func() { <-r.slots }()
+		// A request that was sent is finished, also when ctx ends meanwhile.
+		status, err := r.do(context.WithoutCancel(ctx), next)
+		r.stats.add(next.Route, status, err, time.Since(planned))
+	})
+}
+
+// do makes one request and reads its answer.
+func (r *runner) do(ctx context.Context, q Request) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, q.Method, r.Gateway+q.Path, strings.NewReader(q.Body))
+	if err != nil {
+		return 0, fmt.Errorf("make a request: %w", err)
+	}
+	if q.Body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := r.Client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)); err != nil {
+		return 0, fmt.Errorf("read the answer: %w", err)
+	}
+	return response.StatusCode, nil
+}
+
+// report logs what happened since the last summary.
+func (r *runner) report(ctx context.Context) {
+	s := r.stats.take()
+	logger := level.Info(r.Agent.Logger(ctx))
+	if s.failed > 0 || s.serverErrors > 0 || s.skipped > 0 {
+		logger = level.Warn(r.Agent.Logger(ctx))
+	}
+	fields := []any{catalog.LogMessage, "load summary", "sent", s.sent, "ok", s.ok, "refused", s.refused,
+		"server_errors", s.serverErrors, "failed", s.failed, "skipped", s.skipped,
+		"p50_seconds", s.quantile(0.5), "p99_seconds", s.quantile(0.99), "max_seconds", s.max.Seconds()}
+	if s.lastError != "" {
+		fields = append(fields, catalog.LogError, s.lastError)
+	}
+	logger.Log(fields...)
+}

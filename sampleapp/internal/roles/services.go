@@ -1,0 +1,119 @@
+package roles
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-kit/log/level"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/agentpgx"
+	"github.com/cacheu/plumbline/agent/agentredis"
+	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/sampleapp/internal/api"
+	"github.com/cacheu/plumbline/sampleapp/internal/cache"
+	"github.com/cacheu/plumbline/sampleapp/internal/config"
+	"github.com/cacheu/plumbline/sampleapp/internal/email"
+	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
+	"github.com/cacheu/plumbline/sampleapp/internal/load"
+	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/store"
+	"github.com/cacheu/plumbline/sampleapp/internal/web"
+	"github.com/cacheu/plumbline/sampleapp/internal/worker"
+)
+
+// emailTimeout bounds one call of the email service.
+const emailTimeout = 5 * time.Second
+
+// loadTimeout bounds one request of the load: longer than the gateway's own
+// time-out, so that its answer is what counts.
+const loadTimeout = 15 * time.Second
+
+func runGateway(ctx context.Context, c config.Config, a *agent.Agent) error {
+	return serve(ctx, c, a, gateway.New(a, c.APIURL, transport()),
+		web.HTTPCheck("api", c.APIURL.String(), probeClient()))
+}
+
+func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
+	db, err := openDB(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	redis := cache.Open(cache.Config{
+		Addr: c.RedisAddr, Password: c.RedisPassword, Hook: agentredis.NewHook(a),
+		OnState: func(ctx context.Context, err error) {
+			if err != nil {
+				level.Error(a.Logger(ctx)).Log(catalog.LogMessage, "redis does not answer; reading from the database", catalog.LogError, err)
+				return
+			}
+			level.Info(a.Logger(ctx)).Log(catalog.LogMessage, "redis answers")
+		},
+	})
+	defer func() { err = errors.Join(err, redis.Close()) }()
+	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Invites: queue.Queue{Name: queue.Invites}})
+	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
+}
+
+func runEmail(ctx context.Context, c config.Config, a *agent.Agent) error {
+	db, err := openDB(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return serve(ctx, c, a, email.New(a, db), dbCheck(db))
+}
+
+// runWorker runs the worker's loop beside its HTTP server, and ends both when
+// one fails.
+func runWorker(ctx context.Context, c config.Config, a *agent.Agent) error {
+	db, err := openDB(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	w, err := worker.New(worker.Config{
+		Agent: a, DB: db, Queue: queue.Queue{Name: queue.Invites},
+		Tasks: map[string]worker.Task{
+			queue.KindInvite: worker.InviteTask{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Run(ctx)
+	}()
+	err = serve(ctx, c, a, nil, dbCheck(db), web.HTTPCheck("email", c.EmailURL.String(), probeClient()))
+	cancel() // a server that failed takes the loop with it
+	<-done
+	return err
+}
+
+func runLoad(ctx context.Context, c config.Config, a *agent.Agent) error {
+	return load.Run(ctx, load.Config{
+		Agent: a, Gateway: c.GatewayURL.String(), Rate: c.LoadRate,
+		Client: client(a, loadTimeout), Probe: probeClient(),
+	})
+}
+
+// openDB opens the pool of a role and has the agent observe it.
+func openDB(ctx context.Context, c config.Config, a *agent.Agent) (*pgxpool.Pool, error) {
+	db, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, Application: c.Role, Tracer: agentpgx.NewTracer(a)})
+	if err != nil {
+		return nil, err
+	}
+	if err := agentpgx.ObservePool(a, "primary", db); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func dbCheck(db *pgxpool.Pool) web.Check { return web.Check{Name: "postgres", Probe: db.Ping} }
