@@ -40,19 +40,19 @@ help: ## List the targets
 
 .PHONY: up
 up: ## Start the lab and wait until all of it is ready
-	$(LAB_COMMAND) up
+	@$(LAB_COMMAND) up
 
 .PHONY: status
 status: ## Show every component; ARGS=--json for programs. Fails if one is down
-	$(LAB_COMMAND) status $(ARGS)
+	@$(LAB_COMMAND) status $(ARGS)
 
 .PHONY: logs
 logs: ## Show the last log lines; ARGS="-f api" follows one component
-	$(LAB_COMMAND) logs $(ARGS)
+	@$(LAB_COMMAND) logs $(ARGS)
 
 .PHONY: down
 down: ## Stop the lab; PURGE=1 deletes its data too
-	$(LAB_COMMAND) down
+	@$(LAB_COMMAND) down
 
 .PHONY: secrets
 secrets: ## Make the passwords of the lab in Docker, each once; up does it too
@@ -116,4 +116,4 @@ test-rules: servers
 # Real servers on free ports, real requests, real answers of every store.
 .PHONY: test-e2e
 test-e2e: servers
-	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -count=1 -timeout 30m ./e2e
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e

@@ -207,7 +207,7 @@ func (j goJob) run(ctx context.Context, out io.Writer) error {
 		select {
 		case err := <-finished:
 			if err != nil && ctx.Err() != nil {
-				return ctx.Err()
+				return context.Cause(ctx)
 			}
 			if err != nil {
 				return fmt.Errorf("go %s: %w\n%s", j.args[0], err, strings.TrimSpace(output.String()))
@@ -253,7 +253,7 @@ func lockCache(ctx context.Context, cache string, out io.Writer) (unlock func(),
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		case <-ticker.C:
 		}
 	}

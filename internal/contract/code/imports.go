@@ -57,6 +57,8 @@ func Layers() []Layer {
 	return []Layer{
 		{"agent/catalog", nil},
 		{"agent/catalog/cmd/...", []string{"agent/catalog"}},
+		// What the adapters of databases share stands above the agent, as they do.
+		{"agent/internal/dbcall", append(slices.Clone(inner), "agent")},
 		{"agent/internal/...", inner},
 		{"agent/replication", inner},
 		{"agent/saturation", inner},

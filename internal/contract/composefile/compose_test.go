@@ -63,7 +63,7 @@ func TestTheStackHasEveryComponentOfTheLab(t *testing.T) {
 
 // inside are ports at which one component talks to itself, or that nobody
 // outside needs: in a container they stay there.
-var inside = []string{"JAEGER_ZIPKIN_PORT", "LOKI_GRPC_PORT", "PYROSCOPE_GRPC_PORT", "PYROSCOPE_GOSSIP_PORT"}
+var inside = []string{"JAEGER_ZIPKIN_PORT", "LOKI_GRPC_PORT", "PYROSCOPE_GRPC_PORT"}
 
 // labPorts are the ports of the native lab, by the variable that moves each.
 func labPorts() map[string]string {

@@ -51,11 +51,11 @@ func (w *Worker) process(jobs context.Context, j queue.Job) {
 		// The lease will end, and the job be tried again.
 		span.SetStatus(codes.Error, finishErr.Error())
 		level.Error(logger).Log(catalog.LogMessage, "the outcome of a job could not be recorded",
-			"job_id", j.ID, "outcome", outcome, catalog.LogError, finishErr)
+			catalog.LogJobID, j.ID, "outcome", outcome, catalog.LogError, finishErr)
 		return
 	}
 	line := level.Info(logger)
-	fields := []any{catalog.LogMessage, "job " + outcome, "job_id", j.ID, "kind", j.Kind, "attempt", j.Attempt,
+	fields := []any{catalog.LogMessage, "job " + outcome, catalog.LogJobID, j.ID, "kind", j.Kind, "attempt", j.Attempt,
 		"waited_seconds", j.Waited.Seconds(), catalog.LogDuration, took.Seconds()}
 	if err != nil {
 		line, fields = level.Warn(logger), append(fields, catalog.LogError, err)
