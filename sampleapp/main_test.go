@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/internal/testpg"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 )
 
@@ -217,7 +218,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func TestReadinessNamesTheDeadDependency(t *testing.T) {
 	t.Parallel()
-	port, err := testdb.FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
+	"github.com/cacheu/plumbline/internal/testpg"
 )
 
 // patience bounds every wait. Only a defect makes it pass.
@@ -52,7 +52,7 @@ func start(t *testing.T, role string, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := testdb.FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (s *Server) start(bin string, owner *syscall.Credential, settings []string)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("run initdb: %w\n%s", err, out)
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,10 @@ func (s *Server) waitUntilUp(ctx context.Context, bin, port string) error {
 	}
 }
 
+// EndsWithTest makes a child of the test end with it, even when the test is
+// killed, where the system can do that.
+func EndsWithTest() *syscall.SysProcAttr { return attributes(nil) }
+
 // find returns the directory of PostgreSQL's programs.
 func find() (string, error) {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
@@ -184,7 +188,9 @@ func unprivileged() (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody: run the tests as another user")
 }
 
-func freePort() (string, error) {
+// FreePort returns a port of the loopback interface that nobody listens on.
+// Another process may take it before the caller does.
+func FreePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)

@@ -70,6 +70,7 @@ func Layers() []Layer {
 		{"alerts/...", []string{"agent/catalog", "internal/promql/...", "alerts/..."}},
 		{"docs/...", []string{"agent/catalog"}},
 		{"compose/...", []string{"agent/catalog", "compose/..."}},
+		{"sampleapp/internal/testdb", []string{"sampleapp/internal/...", "internal/testpg"}},
 		{"sampleapp/internal/...", []string{"sampleapp/internal/...", "agent", "agent/catalog", "agent/agent*", "agent/replication", "agent/saturation"}},
 		{"sampleapp/...", []string{"sampleapp/...", "agent", "agent/catalog", "agent/agent*", "agent/replication", "agent/saturation"}},
 	}

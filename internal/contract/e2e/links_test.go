@@ -50,10 +50,10 @@ func followed(ctx context.Context, service string) error {
 
 // spanOpensItsFlameGraph asks Pyroscope for the processor time of
 // single spans, as Grafana's trace view does. A span is only seen by a sampler
-// of 100 Hz when it works for some time, so many are made and one must do.
+// of 100 Hz when it works for some time, so many are made, and one must do.
 func spanOpensItsFlameGraph(t *testing.T) {
 	var traces []string
-	for range 60 {
+	for range 300 {
 		trace := newTraceID()
 		if r := call(t, http.MethodGet, "/api/orders?user_id=7&limit=100", "", trace); r.StatusCode != http.StatusOK {
 			t.Fatalf("orders: %s", r.Status)

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/cacheu/plumbline/internal/testpg"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/queue"
@@ -256,7 +257,7 @@ func TestPostsAndTheirAuthorsAreOneStatement(t *testing.T) {
 
 func TestShopWorksWithoutRedis(t *testing.T) {
 	t.Parallel()
-	port, err := testdb.FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

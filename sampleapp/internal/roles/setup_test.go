@@ -13,9 +13,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/cacheu/plumbline/internal/testpg"
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
 	"github.com/cacheu/plumbline/sampleapp/internal/roles"
-	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 )
 
 func none(string) string { return "" }
@@ -34,7 +34,7 @@ func TestMigrateSaysWhatItDid(t *testing.T) {
 
 func TestMigrateWithoutADatabaseFailsWithoutThePassword(t *testing.T) {
 	t.Parallel()
-	port, err := testdb.FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestProbe(t *testing.T) {
 
 func TestRedisRoleAsksForThePasswordAndLetsKeysExpire(t *testing.T) {
 	t.Parallel()
-	port, err := testdb.FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,8 +110,8 @@ func TestFullSeedIsQuickAndRepeatable(t *testing.T) {
 	}
 	took := time.Since(start)
 	t.Logf("schema and seed took %v", took)
-	// Seeding takes 4 s on two idle cores. This limit leaves room for a machine
-	// that is busy with other tests, and still finds seeding row by row.
+	// Seeding takes 6 s on two busy cores and is to stay below 15; the limit is
+	// wider, because how busy the machine is says nothing about the code.
 	if limit := time.Minute; took > limit {
 		t.Errorf("schema and seed took %v, want at most %v", took, limit)
 	}

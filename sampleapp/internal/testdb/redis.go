@@ -10,6 +10,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/cacheu/plumbline/internal/testpg"
 )
 
 // Redis starts a Redis for one test and returns its address: the machine's
@@ -21,13 +23,13 @@ func Redis(tb testing.TB) string {
 	if err != nil {
 		return miniredis.RunT(tb).Addr()
 	}
-	port, err := FreePort()
+	port, err := testpg.FreePort()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 	cmd.Dir = tb.TempDir()
-	cmd.SysProcAttr = attributes(nil)
+	cmd.SysProcAttr = testpg.EndsWithTest()
 	if err := cmd.Start(); err != nil {
 		tb.Fatalf("start redis-server: %v", err)
 	}
