@@ -3,10 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	kitlog "github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,10 +48,14 @@ type Agent struct {
 	admin    *admin.Server     // nil when off
 	kits     sync.Map          // what adapters keep with the agent; see Kit
 
-	stop    sync.Once
-	stopErr error
-	stopped chan struct{}
+	stop     atomic.Bool
+	stopping chan struct{} // closed when Shutdown begins
+	stopped  chan struct{} // closed when it has ended, and stopErr is set
+	stopErr  error
 }
+
+// startGrace is the time that a failed Start has to end what it began.
+const startGrace = time.Second
 
 // Start starts an agent. It returns at once: backends are not waited for, and
 // one that cannot be reached is no error but a count and one log line. Errors
@@ -61,10 +68,13 @@ func Start(ctx context.Context, c Config) (*Agent, error) {
 	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
 		return nil, err
 	}
-	a := &Agent{config: c.WithDefaults(), stopped: make(chan struct{})}
+	a := &Agent{config: c.WithDefaults(), stopping: make(chan struct{}), stopped: make(chan struct{})}
 	if err := a.start(); err != nil {
-		// What has started is stopped again; its own errors add nothing.
-		_ = a.Shutdown(ctx)
+		// What has started is stopped again. Its own errors add nothing, and
+		// neither does waiting long for a backend.
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), startGrace)
+		defer cancel()
+		_ = a.Shutdown(own)
 		return nil, err
 	}
 	return a, nil
@@ -121,17 +131,25 @@ func (a *Agent) registerMetrics() error {
 		string(catalog.Version): a.config.Version, string(catalog.GoVersion): runtime.Version(), string(catalog.Revision): revision(),
 	}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{
-		build,
-		newTelemetryCollector(a),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
-		if err := a.registerer.Register(c); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
-			return err
-		}
+	if err := errors.Join(a.register(build), a.register(newTelemetryCollector(a))); err != nil {
+		return fmt.Errorf("register the agent's own metrics: %w", err)
 	}
+	// A registry of the service's own may have these two already. Then they
+	// stay as they are, without the agent's labels.
+	_ = a.registerer.Register(collectors.NewGoCollector())
+	_ = a.registerer.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
+}
+
+// register takes the place of the collector of an agent that has ended, which
+// is still there in a registry of the service's own.
+func (a *Agent) register(c prometheus.Collector) error {
+	err := a.registerer.Register(c)
+	if errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+		a.registerer.Unregister(c) // whichever has these descriptions
+		err = a.registerer.Register(c)
+	}
+	return err
 }
 
 // revision returns the commit that the program was built from, if the build
@@ -151,7 +169,7 @@ func revision() string {
 
 func (a *Agent) ready(context.Context) error {
 	select {
-	case <-a.stopped:
+	case <-a.stopping:
 		return errors.New("shutting down")
 	default:
 		return nil
@@ -161,30 +179,49 @@ func (a *Agent) ready(context.Context) error {
 // Shutdown sends what is queued and ends every goroutine of the agent. It
 // returns when that is done or ctx ends; what could not be sent by then is
 // dropped and counted. It is legal on a nil agent and more than once: further
-// calls return the first one's error. The agent may still be used afterwards,
+// calls wait for the first and return its error. The agent may still be used afterwards,
 // and then drops what it is given.
 func (a *Agent) Shutdown(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	a.stop.Do(func() {
+	if a.stop.CompareAndSwap(false, true) {
+		close(a.stopping)
+		a.stopErr = a.shutdown(ctx)
 		close(a.stopped)
-		var errs []error
-		if a.profiles != nil {
-			errs = append(errs, a.profiles.Stop(ctx))
-		}
-		if a.traces != nil {
-			errs = append(errs, a.traces.Stop(ctx))
-		}
-		if a.logs != nil { // last: the others may log how they end
-			errs = append(errs, a.logs.Stop(ctx))
-		}
-		if a.admin != nil {
-			errs = append(errs, a.admin.Stop(ctx))
-		}
-		a.stopErr = errors.Join(errs...)
-	})
-	return a.stopErr
+		return a.stopErr
+	}
+	select {
+	case <-a.stopped:
+		return a.stopErr
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the shutdown that is under way: %w", ctx.Err())
+	}
+}
+
+// shutdown ends the signals at the same time: a backend that hangs must not
+// take the others' time. The logs end last, because the others may log how they
+// end.
+func (a *Agent) shutdown(ctx context.Context) error {
+	var profilesErr, tracesErr, logsErr, adminErr error
+	var wg sync.WaitGroup
+	if a.profiles != nil {
+		wg.Go(func() { profilesErr = a.profiles.Stop(ctx) })
+	}
+	if a.traces != nil {
+		wg.Go(func() { tracesErr = a.traces.Stop(ctx) })
+	}
+	if a.logs != nil {
+		wg.Go(func() { _ = a.logs.Flush(ctx) }) // Stop reports what is wrong
+	}
+	wg.Wait()
+	if a.logs != nil {
+		logsErr = a.logs.Stop(ctx)
+	}
+	if a.admin != nil {
+		adminErr = a.admin.Stop(ctx)
+	}
+	return errors.Join(profilesErr, tracesErr, logsErr, adminErr)
 }
 
 // Flush sends the traces and logs that were produced before the call, and
@@ -194,11 +231,14 @@ func (a *Agent) Flush(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	var err error
+	var tracesErr, logsErr error
+	var wg sync.WaitGroup
 	if a.traces != nil {
-		err = a.traces.Flush(ctx)
+		wg.Go(func() { tracesErr = a.traces.Flush(ctx) })
 	}
-	return errors.Join(err, a.logs.Flush(ctx))
+	wg.Go(func() { logsErr = a.logs.Flush(ctx) })
+	wg.Wait()
+	return errors.Join(tracesErr, logsErr)
 }
 
 // MetricsHandler serves the registry in the format that the client asks for;

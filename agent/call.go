@@ -124,7 +124,7 @@ func (c *Call) Pause() time.Duration {
 }
 
 // Resume begins a step of a call after [Call.Pause]: the caller waits again.
-// Steps may overlap, on any goroutines; each must end before the call does.
+// Steps may overlap, on any goroutines.
 func (c *Call) Resume() Step {
 	if c == nil {
 		return Step{}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cacheu/plumbline/agent/catalog"
 )
 
 // ConfigFromEnv returns a configuration from the OTEL_* and PYROSCOPE_*
@@ -76,10 +78,10 @@ func (e *environment) resource(c *Config) {
 		delete(attributes, key)
 		return value
 	}
-	c.Service = take("service.name")
-	c.Version = take("service.version")
-	c.Instance = take("service.instance.id")
-	c.Environment = cmp.Or(take("deployment.environment.name"), take("deployment.environment"))
+	c.Service = take(catalog.ResServiceName)
+	c.Version = take(catalog.ResServiceVersion)
+	c.Instance = take(catalog.ResServiceInstance)
+	c.Environment = cmp.Or(take(catalog.ResEnvironment), take("deployment.environment")) // the older name of the same
 	c.Service = cmp.Or(e.get("OTEL_SERVICE_NAME"), c.Service)
 	if len(attributes) > 0 {
 		c.Attributes = attributes

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/contrib/propagators/b3"
 	"go.opentelemetry.io/contrib/propagators/jaeger"
@@ -89,6 +90,10 @@ func (a *Agent) startTraces() error {
 	return nil
 }
 
+// tagSafe replaces what would end a value in the list of tags that Pyroscope is
+// sent: it has no quotes.
+var tagSafe = strings.NewReplacer(",", "_", "{", "_", "}", "_")
+
 func (a *Agent) startProfiles() error {
 	c := a.config.Profiles
 	if c.Disabled {
@@ -104,6 +109,9 @@ func (a *Agent) startProfiles() error {
 		if value != "" {
 			tags[key] = value
 		}
+	}
+	for key, value := range tags {
+		tags[key] = tagSafe.Replace(value)
 	}
 	var err error
 	a.profiles, err = profiles.Start(profiles.Config{

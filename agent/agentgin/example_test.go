@@ -62,7 +62,7 @@ func ExampleMiddleware() {
 		fmt.Println(span.Name(), agenttest.Attribute(span, catalog.AttrHTTPStatusCode))
 	}
 	for _, series := range rec.Metric(catalog.HTTPServerRequestDuration) {
-		fmt.Println(agenttest.Labels(series)["http_route"], series.GetHistogram().GetSampleCount())
+		fmt.Println(agenttest.Labels(series)[string(catalog.HTTPRoute)], series.GetHistogram().GetSampleCount())
 	}
 	// Output:
 	// GET /hello/:name 200

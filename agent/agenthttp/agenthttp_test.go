@@ -86,7 +86,7 @@ func TestClientPassesTheTraceOnAndChargesTheTimeToHTTP(t *testing.T) {
 		t.Error("a refusal is not an error of the client's span")
 	}
 	m := rec.Metric(catalog.HTTPClientRequestDuration)
-	if len(m) != 1 || agenttest.Labels(m[0])["http_response_status_code"] != "418" {
+	if len(m) != 1 || agenttest.Labels(m[0])[string(catalog.HTTPResponseStatusCode)] != "418" {
 		t.Errorf("series %v, want one of status 418", m)
 	}
 	for _, m := range rec.Metric(catalog.HTTPServerComponentCalls) {
@@ -108,7 +108,7 @@ func TestClientErrorsAreRecordedAndReturned(t *testing.T) {
 	if spans := rec.Spans(); spans[0].Status().Code != codes.Error || agenttest.Attribute(spans[0], catalog.AttrErrorType) != "transport" {
 		t.Errorf("client span %v", spans[0].Status())
 	}
-	if m := rec.Metric(catalog.HTTPClientRequestDuration); len(m) != 1 || agenttest.Labels(m[0])["http_response_status_code"] != "error" {
+	if m := rec.Metric(catalog.HTTPClientRequestDuration); len(m) != 1 || agenttest.Labels(m[0])[string(catalog.HTTPResponseStatusCode)] != "error" {
 		t.Errorf("series %v, want one with status error", m)
 	}
 }

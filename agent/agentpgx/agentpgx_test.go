@@ -52,7 +52,8 @@ func schema(url string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, `create table users (id int primary key, name text);
+	_, err = conn.Exec(ctx, agenttest.SQLSchema+`;
+		create table users (id int primary key, name text);
 		create table posts (id int primary key, author int references users);
 		insert into users select i, 'user ' || i from generate_series(1, 50) i;
 		insert into posts select i, i from generate_series(1, 20) i`)
@@ -109,7 +110,7 @@ func TestAQueryIsASpanAndASeriesWithoutItsValues(t *testing.T) {
 		t.Errorf("span %q", span.Name())
 	}
 	series := rec.Metric(catalog.DBClientOperationDuration)
-	if len(series) != 1 || agenttest.Labels(series[0])["db_query_signature"] != signature {
+	if len(series) != 1 || agenttest.Labels(series[0])[string(catalog.DBQuerySignature)] != signature {
 		t.Errorf("series %v", series)
 	}
 	calls := make(map[string]float64)

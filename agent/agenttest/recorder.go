@@ -1,7 +1,10 @@
 // Package agenttest helps to test services that embed the agent: an agent whose
-// telemetry stays in memory, and a suite that an HTTP adapter must pass.
+// telemetry stays in memory ([New]), a check that a handler has no N+1 problem
+// ([NoNPlusOne]), and the suites that adapters for HTTP and SQL must pass.
 //
-// It is for tests only; nothing else of the agent imports it.
+// It is for tests only; nothing else of the agent imports it. Recorders may be
+// used by parallel tests; each costs an agent, which takes about a millisecond
+// to start, and fails its test where the agent cannot start or end.
 package agenttest
 
 import (

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -117,12 +118,47 @@ func buildStale(ctx context.Context, c Config, out io.Writer, chosen []recipe) e
 	if err != nil {
 		return err
 	}
+	return buildEach(ctx, c, &lockedWriter{w: out}, stale)
+}
+
+// atOnce is how many builds run at a time. Each uses all processors while it
+// compiles, but downloads, loads packages and links on its own; a second one
+// fills those gaps.
+const atOnce = 2
+
+// buildEach builds all recipes and ends at the first error.
+func buildEach(ctx context.Context, c Config, out io.Writer, stale []recipe) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
 	for i, r := range stale {
-		if err := r.build(ctx, c, out, fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))); err != nil {
-			return err
-		}
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := r.build(ctx, c, out, fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))); err != nil {
+				cancel(err) // the first one counts
+			}
+		})
 	}
-	return nil
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// lockedWriter lets several builds tell their progress.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements [io.Writer].
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // staleRecipes keeps the recipes whose program is missing or has another key.

@@ -60,7 +60,10 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	<-s.done
-	return err
+	if err != nil {
+		return fmt.Errorf("close the admin listener: %w", err)
+	}
+	return nil
 }
 
 func handler(c Config) http.Handler {

@@ -40,12 +40,16 @@ func profile(w http.ResponseWriter, r *http.Request) {
 	_ = p.WriteTo(w, debug) // fails only when the client is gone
 }
 
+// maxTrace bounds one execution trace: it takes megabytes a second.
+const maxTrace = 5 * time.Minute
+
 // executionTrace writes the runtime's execution trace of the next seconds.
 func executionTrace(w http.ResponseWriter, r *http.Request) {
 	seconds, err := strconv.ParseFloat(r.FormValue("seconds"), 64)
-	if err != nil || seconds <= 0 {
+	if err != nil || !(seconds > 0) { // also NaN
 		seconds = 1
 	}
+	seconds = min(seconds, maxTrace.Seconds())
 	setType(w, false, "trace")
 	if err := trace.Start(w); err != nil {
 		w.Header().Del("Content-Disposition")

@@ -199,10 +199,10 @@ func (q *Queue[T]) Stop(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	select {
-	case <-q.done: // was done before, or at the same time
+	if q.empty() { // nothing will be lost, and the goroutine is at its end
+		<-q.done
+		q.cancel()
 		return nil
-	default:
 	}
 	q.cancel()
 	select {
@@ -211,6 +211,12 @@ func (q *Queue[T]) Stop(ctx context.Context) error {
 		q.abandon()
 	}
 	return ctx.Err()
+}
+
+func (q *Queue[T]) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.length+q.flight == 0
 }
 
 // abandon drops what waits, so that it is accounted for also where an export

@@ -23,6 +23,7 @@ import (
 const (
 	maxSignatures = 500
 	maxTexts      = 2048
+	maxText       = 4 << 10 // bytes; all texts together take 8 MiB at most
 )
 
 // Target is the database that a recorder's operations go to.
@@ -57,12 +58,22 @@ func New(a *agent.Agent, t Target) *Recorder {
 	return &Recorder{
 		agent: a, target: t, texts: make(map[string]sqlsig.Signature),
 		series: metrics.NewCache(maxSignatures,
-			func(k key) key { k.signature = catalog.Overflow; return k },
+			overflow,
 			func(k key) *metrics.Observer {
 				return metrics.NewObserver(catalog.DBClientOperationDuration,
 					duration.WithLabelValues(t.System, k.operation, k.signature))
 			}),
 	}
+}
+
+// overflow is the key of what comes after maxSignatures. Its operation is one
+// of the closed set of SQL; a cache's commands may be anything.
+func overflow(k key) key {
+	if !sqlsig.Known(k.operation) {
+		k.operation = catalog.Overflow
+	}
+	k.signature = catalog.Overflow
+	return k
 }
 
 // Signature returns the signature of a query, from memory where the same text
@@ -78,7 +89,7 @@ func (r *Recorder) Signature(sql string) sqlsig.Signature {
 		return s
 	}
 	s = sqlsig.Of(sql)
-	if len(sql) <= 16<<10 { // a huge text must not be kept
+	if len(sql) <= maxText {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if len(r.texts) < maxTexts {

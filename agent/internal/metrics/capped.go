@@ -51,11 +51,14 @@ func (c *Cache[K, V]) add(key K) V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := *c.values.Load()
+	if v, ok := old[key]; ok {
+		return v // another goroutine has made it, perhaps as the last that fits
+	}
 	if len(old) >= c.limit {
 		key = c.overflow(key)
-	}
-	if v, ok := old[key]; ok {
-		return v
+		if v, ok := old[key]; ok {
+			return v
+		}
 	}
 	v := c.make(key)
 	next := make(map[K]V, len(old)+1)

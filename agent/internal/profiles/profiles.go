@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
+	"path"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/batch"
+	"github.com/cacheu/plumbline/agent/internal/otlp"
 )
 
 // Config says where profiles go.
@@ -55,12 +58,14 @@ var ErrRunning = errors.New("another agent of this process profiles already; dis
 // Session is a running profiler.
 type Session struct {
 	config   Config
+	ingest   *url.URL
 	profiler *pyroscope.Profiler
-	client   *http.Client
+	client   *otlp.Client
 	base     context.Context // the parent of every upload
 	cancel   context.CancelFunc
-	bytes    atomic.Uint64
-	stopped  sync.Once
+	fraction int // the mutex fraction before the start
+	stopping atomic.Bool
+	done     chan struct{} // closed when the session has ended
 
 	mu    sync.Mutex
 	stats batch.Stats
@@ -68,22 +73,29 @@ type Session struct {
 
 // Start begins to profile. It does not connect.
 func Start(c Config) (*Session, error) {
+	address, err := url.Parse(c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("start profiler: the address is not a URL: %s", otlp.Redact(c.Address))
+	}
+	address.Path, address.RawPath = path.Join("/", address.Path, "ingest"), ""
+	// A client of its own, which follows no redirect with the credentials.
+	client, err := otlp.NewClient(otlp.Endpoint{Timeout: 30 * time.Second})
+	if err != nil {
+		return nil, err
+	}
 	if !running.CompareAndSwap(false, true) {
 		return nil, ErrRunning
 	}
 	s := &Session{
-		config: c,
-		client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), Timeout: 30 * time.Second},
-		stats:  batch.Stats{Up: true, Dropped: make(map[string]uint64)},
+		config: c, ingest: address, client: client, done: make(chan struct{}),
+		stats: batch.Stats{Up: true, Dropped: make(map[string]uint64)},
 	}
 	s.base, s.cancel = context.WithCancel(context.Background())
-	if c.MutexFraction >= 0 {
-		runtime.SetMutexProfileFraction(c.MutexFraction)
-	}
+	s.fraction = runtime.SetMutexProfileFraction(c.MutexFraction) // negative only reads
 	if c.BlockRate >= 0 {
 		runtime.SetBlockProfileRate(c.BlockRate)
 	}
-	profiler, err := pyroscope.Start(pyroscope.Config{
+	s.profiler, err = pyroscope.Start(pyroscope.Config{
 		ApplicationName:   c.Service,
 		Tags:              c.Tags,
 		ServerAddress:     c.Address,
@@ -98,10 +110,9 @@ func Start(c Config) (*Session, error) {
 		HTTPClient:        s,
 	})
 	if err != nil {
-		running.Store(false)
+		s.release()
 		return nil, fmt.Errorf("start profiler: %w", err)
 	}
-	s.profiler = profiler
 	return s, nil
 }
 
@@ -122,27 +133,41 @@ func (s *Session) Do(r *http.Request) (*http.Response, error) {
 	s.stats.Produced++
 	s.stats.Queued++
 	s.mu.Unlock()
-	if r.ContentLength > 0 {
-		s.bytes.Add(uint64(r.ContentLength))
-	}
-	response, err := s.client.Do(r.WithContext(s.base))
+	r = r.WithContext(s.base)
+	// pyroscope-go lets an environment variable change the address.
+	query := r.URL.RawQuery
+	u := *s.ingest
+	r.URL, r.Host = &u, u.Host
+	r.URL.RawQuery = query
+	response, err := s.client.Do(r)
 	problem := err
-	if err == nil && response.StatusCode != http.StatusOK {
+	var urlErr *url.Error
+	switch {
+	case errors.As(err, &urlErr):
+		problem = urlErr.Err // without the address, which is long and may hold a secret
+	case err == nil && response.StatusCode != http.StatusOK:
 		problem = fmt.Errorf("profile upload: %s", response.Status)
 	}
 	s.settle(problem)
 	return response, err
 }
 
+// settle books an upload. That it was cut short by the end of the session is
+// no state of the backend.
 func (s *Session) settle(err error) {
+	ended := err != nil && s.base.Err() != nil
 	s.mu.Lock()
 	s.stats.Queued--
-	changed := s.stats.Up != (err == nil)
-	s.stats.Up = err == nil
-	if err == nil {
+	changed := !ended && s.stats.Up != (err == nil)
+	switch {
+	case err == nil:
 		s.stats.Sent++
-	} else {
+		s.stats.Up = true
+	case ended:
+		s.stats.Dropped[catalog.ReasonShutdown]++
+	default:
 		s.stats.Dropped[catalog.ReasonExport]++
+		s.stats.Up = false
 	}
 	s.mu.Unlock()
 	if changed && s.config.OnState != nil {
@@ -160,46 +185,61 @@ func (s *Session) Stats() batch.Stats {
 }
 
 // BytesSent returns the bytes of profiles sent so far.
-func (s *Session) BytesSent() uint64 { return s.bytes.Load() }
+func (s *Session) BytesSent() uint64 { return s.client.BytesSent() }
+
+// stopGrace is how long Stop waits, past the end of its context, for uploads
+// that were cancelled to come back.
+const stopGrace = 100 * time.Millisecond
 
 // Stop uploads the last profiles and ends the session. When ctx ends first,
-// uploads in flight are cancelled and booked as dropped. Further calls do
-// nothing, because a second stop of the underlying profiler would panic.
+// uploads in flight are cancelled and booked as dropped, and Stop returns the
+// context's error. A profile that is being fetched by hand is waited for, by the
+// rules of pyroscope-go; where ctx ends first, the session ends with it. Further
+// calls wait for the end as well.
 func (s *Session) Stop(ctx context.Context) error {
-	var err error
-	s.stopped.Do(func() {
-		release := context.AfterFunc(ctx, s.cancel)
-		defer release()
-		err = within(ctx, func() {
-			s.profiler.Flush(true)
-			_ = s.profiler.Stop() // always nil; failed uploads are in the account
-			if s.config.MutexFraction > 0 {
-				runtime.SetMutexProfileFraction(0)
-			}
-			if s.config.BlockRate > 0 {
-				runtime.SetBlockProfileRate(0)
-			}
-			s.cancel()
-			s.client.CloseIdleConnections()
-			running.Store(false)
-		})
-	})
-	return err
-}
-
-// within runs f and returns when it is done or ctx ends, whichever is first.
-func within(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
+	first := s.stopping.CompareAndSwap(false, true)
+	if first {
+		go s.end()
+	}
 	select {
-	case <-done:
+	case <-s.done:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	select {
+	case <-s.done: // was done before, or at the same time
+		return nil
+	default:
+	}
+	if first {
+		s.cancel()
+	}
+	select {
+	case <-s.done:
+	case <-time.After(stopGrace):
+	}
+	return fmt.Errorf("upload the last profiles: %w", ctx.Err())
+}
+
+// end runs once: a second stop of the underlying profiler would panic.
+func (s *Session) end() {
+	s.profiler.Flush(true)
+	_ = s.profiler.Stop() // always nil; failed uploads are in the account
+	s.release()
+	close(s.done)
+}
+
+// release gives back what belongs to the process.
+func (s *Session) release() {
+	if s.config.MutexFraction >= 0 {
+		runtime.SetMutexProfileFraction(s.fraction)
+	}
+	if s.config.BlockRate >= 0 {
+		runtime.SetBlockProfileRate(0) // the rate before cannot be read
+	}
+	s.cancel()
+	s.client.Close()
+	running.Store(false)
 }
 
 // sessionLog hears what pyroscope-go tells only its logger: that its own queue

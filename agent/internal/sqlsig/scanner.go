@@ -29,7 +29,7 @@ func (s *scanner) scan() {
 			s.number()
 		case (c == '-' || c == '+') && s.signed():
 			s.pos++ // the sign is part of the value that follows
-		case c == '?' && !strings.ContainsRune("|&-", rune(s.at(1))):
+		case c == '?' && !s.questionOperator():
 			s.pos++
 			s.value()
 		case (c == ':' || c == '@') && isWord(s.at(1)) && s.last() != c:
@@ -47,6 +47,18 @@ func (s *scanner) scan() {
 			s.pos++
 		}
 	}
+}
+
+// questionOperator reports whether the question mark at hand begins one of
+// PostgreSQL's operators ?| ?& ?- and not a parameter before a comment.
+func (s *scanner) questionOperator() bool {
+	switch s.at(1) {
+	case '|', '&':
+		return true
+	case '-':
+		return s.at(2) != '-'
+	}
+	return false
 }
 
 // at returns the byte n after the current one, or 0.
@@ -120,14 +132,19 @@ func (s *scanner) skipBlockComment() {
 	}
 }
 
-// quoted reads a string. A backslash escapes in MySQL and in PostgreSQL's E”
-// strings only; reading one too many characters as part of the string hides
-// more, so the rule depends on the prefix alone where it can.
+// quoted reads a string. A backslash escapes the next character in MySQL and in
+// the E strings of PostgreSQL, and stands for itself in its other strings; see
+// ambiguous.
 func (s *scanner) quoted(backslash bool) {
+	start := s.pos
 	for s.pos++; s.pos < len(s.in); s.pos++ {
 		switch {
 		case backslash && s.in[s.pos] == '\\':
 			s.pos++
+		case s.in[s.pos] == '\'' && s.ambiguous(start):
+			s.pos = len(s.in)
+			s.value()
+			return
 		case s.in[s.pos] == '\'' && s.at(1) == '\'':
 			s.pos++
 		case s.in[s.pos] == '\'':
@@ -140,6 +157,19 @@ func (s *scanner) quoted(backslash bool) {
 	s.value()
 }
 
+// ambiguous reports whether the quote at hand ends what begins at start for
+// PostgreSQL, but not for MySQL, to which the backslash before it says that it
+// is part of the string. Then nobody can tell which of the rest is a value, and
+// all of it is hidden. Where no other quote follows, MySQL would find no end:
+// it is PostgreSQL.
+func (s *scanner) ambiguous(start int) bool {
+	backslashes := 0
+	for i := s.pos - 1; i > start && s.in[i] == '\\'; i-- {
+		backslashes++
+	}
+	return backslashes%2 == 1 && strings.IndexByte(s.in[s.pos+1:], s.in[s.pos]) >= 0
+}
+
 // identifier copies a quoted identifier. What holds more than a name could
 // (MySQL reads "..." as a string) is a value.
 func (s *scanner) identifier(quote byte) {
@@ -149,8 +179,13 @@ func (s *scanner) identifier(quote byte) {
 		s.value()
 		return
 	}
-	name := s.in[s.pos+1 : s.pos+1+end]
-	s.pos += end + 2
+	name, start := s.in[s.pos+1:s.pos+1+end], s.pos
+	if s.pos += end + 1; s.ambiguous(start) {
+		s.pos = len(s.in)
+		s.value()
+		return
+	}
+	s.pos++
 	for i := range len(name) {
 		if !isWord(name[i]) || i == 0 && isDigit(name[i]) {
 			s.value()
@@ -208,7 +243,7 @@ func (s *scanner) number() {
 // signed reports whether the sign at hand belongs to a number: it does after
 // an operator, a bracket, a comma or a keyword, and not after a value.
 func (s *scanner) signed() bool {
-	if !isDigit(s.at(1)) && s.at(1) != '.' {
+	if !isDigit(s.at(1)) && !(s.at(1) == '.' && isDigit(s.at(2))) {
 		return false
 	}
 	switch s.last() {

@@ -22,7 +22,8 @@ type Signature struct {
 	// of white space.
 	Text string
 	// Operation is the first keyword in upper case, for example "SELECT".
-	// Of a WITH query it is the keyword of the statement proper.
+	// Of a WITH query it is the keyword of the statement proper. It is one of
+	// a closed set: what does not begin with a keyword of SQL is "OTHER".
 	Operation string
 	// Summary is the operation and the table it names first, as in
 	// "SELECT users", by the OpenTelemetry conventions for db.query.summary.
@@ -31,13 +32,14 @@ type Signature struct {
 
 // Of returns the signature of a query.
 func Of(sql string) Signature {
-	s := scanner{in: sql}
+	// Labels and OTLP take nothing but UTF-8, and a label that is none panics.
+	s := scanner{in: strings.ToValidUTF8(sql, "\uFFFD")}
 	s.out.Grow(min(len(sql), MaxLength))
 	s.scan()
 	text := strings.TrimRight(s.out.String(), " ;")
 	text = shorten(text)
 	if len(text) > MaxLength {
-		text = strings.ToValidUTF8(text[:MaxLength], "")
+		text = strings.TrimRight(strings.ToValidUTF8(text[:MaxLength], ""), " ;")
 	}
 	operation, table := describe(text)
 	summary := operation
@@ -90,8 +92,25 @@ func describe(text string) (operation, table string) {
 	if strings.EqualFold(table, "SELECT") || strings.HasPrefix(table, "?") {
 		table = "" // a subquery or a set-returning value
 	}
-	if len(operation) > 32 || strings.ContainsAny(operation, "?'\"") {
+	if operation != "" && !Known(operation) {
 		operation = "OTHER"
 	}
 	return operation, strings.Trim(table, "\"`")
+}
+
+// Known reports whether an operation is one of the keywords, in upper case,
+// that statements of PostgreSQL, MySQL and SQLite begin with.
+func Known(operation string) bool {
+	switch operation {
+	case "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "UPSERT", "VALUES", "TABLE", "WITH",
+		"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE",
+		"CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME", "COMMENT", "GRANT", "REVOKE", "REASSIGN",
+		"CALL", "DO", "EXEC", "EXECUTE", "PREPARE", "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "OPEN", "CLOSE",
+		"COPY", "LOAD", "IMPORT", "LISTEN", "UNLISTEN", "NOTIFY", "LOCK", "UNLOCK",
+		"SET", "RESET", "SHOW", "USE", "DISCARD", "PRAGMA", "ATTACH", "DETACH",
+		"EXPLAIN", "DESCRIBE", "DESC", "ANALYZE", "VACUUM", "REINDEX", "CLUSTER", "CHECKPOINT", "REFRESH",
+		"OPTIMIZE", "CHECK", "REPAIR", "FLUSH", "KILL", "HANDLER", "XA":
+		return true
+	}
+	return false
 }

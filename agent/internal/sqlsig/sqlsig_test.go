@@ -62,8 +62,8 @@ func FuzzIdempotent(f *testing.F) {
 		if len(once.Text) > sqlsig.MaxLength {
 			t.Fatalf("%d bytes", len(once.Text))
 		}
-		if len(once.Text) == sqlsig.MaxLength {
-			t.Skip("cut off somewhere inside")
+		if len(sql) > sqlsig.MaxLength/3 { // a byte becomes three at most
+			t.Skip("may be cut off somewhere inside")
 		}
 		if twice := sqlsig.Of(once.Text); twice.Text != once.Text {
 			t.Errorf("%q\nonce  %q\ntwice %q", sql, once.Text, twice.Text)

@@ -52,7 +52,11 @@ type pending struct {
 	decision decision
 	root     trace.SpanID
 	spans    []sdktrace.ReadOnlySpan
+	lost     int // spans past maxSpansPerTrace
 }
+
+// undecidedSpans is the number of spans that are given up with the trace.
+func (p *pending) undecidedSpans() int { return len(p.spans) + p.lost }
 
 func newKeeper(capacity int, put func(sdktrace.ReadOnlySpan), discard func(int)) *keeper {
 	k := &keeper{put: put, discard: discard}
@@ -74,7 +78,7 @@ func (k *keeper) begin(sc trace.SpanContext) {
 		return // a second root in the same trace: it follows the first
 	}
 	if old := s.traces[s.ring[s.next]]; old != nil {
-		if n := len(old.spans); n > 0 {
+		if n := old.undecidedSpans(); n > 0 {
 			k.discard(n)
 		}
 		delete(s.traces, s.ring[s.next])
@@ -104,7 +108,7 @@ func (k *keeper) end(span sdktrace.ReadOnlySpan) {
 	case len(p.spans) < maxSpansPerTrace:
 		p.spans = append(p.spans, span)
 	default:
-		k.discard(1)
+		p.lost++ // counts only if the trace turns out to matter
 	}
 }
 
@@ -116,8 +120,11 @@ func (k *keeper) decide(p *pending, root sdktrace.ReadOnlySpan) {
 			k.put(s)
 		}
 		k.put(root)
+		if p.lost > 0 {
+			k.discard(p.lost)
+		}
 	}
-	p.spans = nil
+	p.spans, p.lost = nil, 0
 }
 
 // matters reports whether a root asks for its trace to be kept.
@@ -139,7 +146,7 @@ func (k *keeper) flush() {
 		s := &k.shards[i]
 		s.mu.Lock()
 		for _, p := range s.traces {
-			if n := len(p.spans); n > 0 {
+			if n := p.undecidedSpans(); n > 0 {
 				k.discard(n)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -126,7 +127,16 @@ func (p *Pipeline) BytesSent() uint64 {
 }
 
 // Flush sends every span that ended before the call.
-func (p *Pipeline) Flush(ctx context.Context) error { return p.queue.Flush(ctx) }
+func (p *Pipeline) Flush(ctx context.Context) error {
+	if err := p.queue.Flush(ctx); err != nil {
+		return fmt.Errorf("send spans: %w", err)
+	}
+	return nil
+}
+
+// exporterGrace is the time that an exporter has for its own end when the time
+// for sending is over.
+const exporterGrace = time.Second
 
 // Stop sends what is queued and ends the pipeline. Spans that end afterwards
 // are dropped and counted.
@@ -135,7 +145,14 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 		p.keeper.flush()
 	}
 	err := p.queue.Stop(ctx)
-	err = errors.Join(err, p.exporter.Shutdown(context.WithoutCancel(ctx)))
+	if err != nil {
+		err = fmt.Errorf("send the last spans: %w", err)
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), exporterGrace)
+	defer cancel()
+	if e := p.exporter.Shutdown(own); e != nil {
+		err = errors.Join(err, fmt.Errorf("stop trace exporter: %w", e))
+	}
 	if p.client != nil {
 		p.client.Close()
 	}
