@@ -41,7 +41,8 @@ const Off = "off"
 // slices of a Config.
 type Config struct {
 	// Service is the name of the service, the same in all four signals.
-	// Required: 1 to 128 characters, no control characters.
+	// Required: 1 to 128 characters, no control characters; with profiles,
+	// letters, digits and _ . - / only, because Pyroscope takes no others.
 	Service string
 	// Version of the service, for example "1.4.2". Empty is left out.
 	Version string
@@ -56,7 +57,8 @@ type Config struct {
 
 	// Registry collects the agent's metrics. Nil makes a private one; the
 	// process-wide default registry is never touched. A registry that is
-	// given stays the caller's, and the agent removes nothing from it.
+	// given stays the caller's: the agent's metrics stay in it after Shutdown,
+	// and those of the next agent take their place.
 	Registry *prometheus.Registry
 	// AdminAddr is the host and port that serve /metrics, /healthz, /readyz
 	// and /debug/pprof. "off" serves none; see [Agent.MetricsHandler]. Port 0
@@ -86,8 +88,9 @@ type Metrics struct {
 
 // Exporter is where and how a signal is sent by OTLP over HTTP.
 type Exporter struct {
-	// Endpoint is the full URL, path included. Defaults to
-	// http://localhost:4318/v1/traces, or /v1/logs.
+	// Endpoint is the full URL, path included, without user and query: put
+	// credentials into Headers. Defaults to http://localhost:4318/v1/traces,
+	// or /v1/logs.
 	Endpoint string
 	// Headers are added to every request, for authentication for instance.
 	// Their values are never printed.
@@ -148,15 +151,16 @@ type Logs struct {
 type Profiles struct {
 	// Disabled switches profiles off.
 	Disabled bool
-	// Address is the base URL of Pyroscope. Defaults to
-	// http://localhost:4040.
+	// Address is the base URL of Pyroscope, without user and query. Defaults
+	// to http://localhost:4040.
 	Address string
 	// User and Password authenticate by HTTP basic authentication, Tenant
 	// is sent as X-Scope-OrgID. Empty sends none.
 	User, Password, Tenant string
 	// Headers are added to every upload.
 	Headers map[string]string
-	// Tags are labels of every profile besides the service's.
+	// Tags are labels of every profile besides the service's: letters, digits,
+	// _ and . in their names. In their values , { and } become _.
 	Tags map[string]string
 	// Interval is the length of one profile. Defaults to 15 seconds.
 	Interval time.Duration

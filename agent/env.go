@@ -97,7 +97,7 @@ func (e *environment) sampler(t *Traces) {
 		t.SampleRatio = -1
 	case "traceidratio", "parentbased_traceidratio":
 		ratio, err := strconv.ParseFloat(cmp.Or(arg, "1"), 64)
-		if err != nil {
+		if err != nil || !(ratio >= 0 && ratio <= 1) { // -1 has a meaning in Config only
 			e.fail("Traces.SampleRatio", "OTEL_TRACES_SAMPLER_ARG", "%q is not a number of 0 to 1", arg)
 			return
 		}
@@ -157,14 +157,14 @@ func (e *environment) exporter(signal, path string) Exporter {
 // is named without its value, which may be a secret.
 func (e *environment) pairs(field, variable string) map[string]string {
 	pairs := make(map[string]string)
-	for item := range strings.SplitSeq(e.get(variable), ",") {
+	for i, item := range strings.Split(e.get(variable), ",") {
 		if strings.TrimSpace(item) == "" {
 			continue
 		}
 		key, encoded, found := strings.Cut(item, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(encoded))
 		if key = strings.TrimSpace(key); !found || key == "" || err != nil {
-			e.fail(field, variable, "item %d of the list is not key=value with percent-encoding (it is not shown)", len(pairs)+1)
+			e.fail(field, variable, "item %d of the list is not key=value with percent-encoding (it is not shown)", i+1)
 			continue
 		}
 		pairs[key] = value

@@ -92,7 +92,14 @@ func (a *Agent) startTraces() error {
 
 // tagSafe replaces what would end a value in the list of tags that Pyroscope is
 // sent: it has no quotes.
-var tagSafe = strings.NewReplacer(",", "_", "{", "_", "}", "_")
+func tagSafe(value string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(",{}", r) {
+			return '_'
+		}
+		return r
+	}, value)
+}
 
 func (a *Agent) startProfiles() error {
 	c := a.config.Profiles
@@ -111,7 +118,7 @@ func (a *Agent) startProfiles() error {
 		}
 	}
 	for key, value := range tags {
-		tags[key] = tagSafe.Replace(value)
+		tags[key] = tagSafe(value)
 	}
 	var err error
 	a.profiles, err = profiles.Start(profiles.Config{

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/cacheu/plumbline/agent/internal/otlp"
 )
@@ -40,6 +42,12 @@ func (c Config) Validate() error {
 	c = c.WithDefaults()
 	v := &validator{}
 	v.service(c.Service)
+	v.text("Version", envResource+" (service.version)", c.Version)
+	v.text("Environment", envResource+" (deployment.environment.name)", c.Environment)
+	v.text("Instance", envResource+" (service.instance.id)", c.Instance)
+	for _, key := range slices.Sorted(maps.Keys(c.Attributes)) {
+		v.text(fmt.Sprintf("Attributes[%q]", key), envResource, key+c.Attributes[key])
+	}
 	v.addr("AdminAddr", "OTEL_EXPORTER_PROMETHEUS_HOST and _PORT", c.AdminAddr)
 	v.propagators(c.Propagators)
 	v.between("Metrics.MaxSeries", "", c.Metrics.MaxSeries, 1, 1_000_000)
@@ -62,7 +70,7 @@ func (c Config) Validate() error {
 		v.add("Logs.Level", "OTEL_LOG_LEVEL", "%q is not a level: use debug, info, warn or error", c.Logs.Level)
 	}
 	if !c.Profiles.Disabled {
-		v.profiles(c.Profiles)
+		v.profiles(c.Service, c.Profiles)
 	}
 	return errors.Join(v.errs...)
 }
@@ -78,10 +86,21 @@ func (v *validator) service(name string) {
 	switch {
 	case name == "":
 		v.add(field, variable, "is required: the name of the service, the same in all its signals")
-	case len(name) > 128:
-		v.add(field, variable, "has %d characters; at most 128 are allowed", len(name))
+	case utf8.RuneCountInString(name) > 128:
+		v.add(field, variable, "has %d characters; at most 128 are allowed", utf8.RuneCountInString(name))
 	case strings.ContainsFunc(name, unicode.IsControl):
 		v.add(field, variable, "%q holds control characters", name)
+	}
+	v.text(field, variable, name)
+}
+
+const envResource = "OTEL_RESOURCE_ATTRIBUTES"
+
+// text wants UTF-8: Prometheus refuses labels and OTLP whole batches that are
+// not.
+func (v *validator) text(field, variable, text string) {
+	if !utf8.ValidString(text) {
+		v.add(field, variable, "is not UTF-8 text")
 	}
 }
 
@@ -119,7 +138,7 @@ func (v *validator) between(field, variable string, n, low, high int) {
 
 func (v *validator) exporter(signal string, e Exporter) {
 	env := "OTEL_EXPORTER_OTLP_" + strings.ToUpper(signal)
-	v.url(signal+".Endpoint", env+"_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT", e.Endpoint)
+	v.url(signal+".Endpoint", env+"_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT", e.Endpoint, signal+".Headers ("+env+"_HEADERS)")
 	v.duration(signal+".Timeout", env+"_TIMEOUT", e.Timeout, time.Millisecond, 5*time.Minute)
 	v.between(signal+".QueueCapacity", "", e.QueueCapacity, 1, 1_000_000)
 	v.headers(signal+".Headers", env+"_HEADERS", e.Headers)
@@ -129,8 +148,16 @@ func (v *validator) exporter(signal string, e Exporter) {
 	}
 }
 
-func (v *validator) profiles(p Profiles) {
-	v.url("Profiles.Address", "PYROSCOPE_SERVER_ADDRESS", p.Address)
+func (v *validator) profiles(service string, p Profiles) {
+	if strings.ContainsFunc(service, func(r rune) bool { return !tagRune(r) && r != '-' && r != '/' }) {
+		v.add("Service", "OTEL_SERVICE_NAME", "%q is not a name that Pyroscope takes: use letters, digits and _ . - / only, "+
+			"or set Profiles.Disabled", service)
+	}
+	v.url("Profiles.Address", "PYROSCOPE_SERVER_ADDRESS", p.Address,
+		"Profiles.User and Password (PYROSCOPE_BASIC_AUTH_USER and _PASSWORD), or Profiles.Headers")
+	if (p.User == "") != (p.Password == "") {
+		v.add("Profiles.User", "PYROSCOPE_BASIC_AUTH_USER and _PASSWORD", "basic authentication needs both a user and a password")
+	}
 	v.duration("Profiles.Interval", "", p.Interval, time.Second, 10*time.Minute)
 	v.between("Profiles.MutexFraction", "", p.MutexFraction, -1, 1_000_000)
 	v.between("Profiles.BlockRate", "", p.BlockRate, -1, 1_000_000_000)
@@ -138,14 +165,29 @@ func (v *validator) profiles(p Profiles) {
 	if len(p.Tags) > 20 {
 		v.add("Profiles.Tags", "", "has %d tags; at most 20 are allowed, because Pyroscope takes 30 with its own", len(p.Tags))
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
+		if name == "" || strings.HasPrefix(name, "__") || strings.ContainsFunc(name, func(r rune) bool { return !tagRune(r) }) {
+			v.add("Profiles.Tags", "", "%q is not a name of a tag: use letters, digits, _ and . only, and no __ in front", name)
+		}
+		v.text(fmt.Sprintf("Profiles.Tags[%q]", name), "", p.Tags[name])
+	}
+}
+
+// tagRune reports whether Pyroscope takes the character in a name.
+func tagRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.'
 }
 
 // url checks an address; the message shows it without user and query, which
-// may hold secrets.
-func (v *validator) url(field, variable, raw string) {
+// may hold secrets. Those have a place of their own: the exporters would leave
+// them out, or show them in errors.
+func (v *validator) url(field, variable, raw, secrets string) {
 	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
 		v.add(field, variable, "%q is not a usable URL: use http:// or https:// with a host", otlp.Redact(raw))
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		v.add(field, variable, "%q has a user, a query or a fragment besides (not shown): put credentials into %s", otlp.Redact(raw), secrets)
 	}
 }
 
@@ -156,9 +198,17 @@ func (v *validator) duration(field, variable string, d, low, high time.Duration)
 }
 
 func (v *validator) headers(field, variable string, headers map[string]string) {
-	for name, value := range headers {
-		if name == "" || strings.ContainsAny(name, " \t\r\n:") || strings.ContainsAny(value, "\r\n") {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if name == "" || strings.ContainsFunc(name, notToken) || strings.ContainsFunc(headers[name], notHeaderValue) {
 			v.add(field, variable, "header %q is not valid (its value is not shown)", name)
 		}
 	}
 }
+
+// notToken finds what HTTP does not allow in the name of a header, and
+// notHeaderValue what it does not allow in a value.
+func notToken(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
+func notHeaderValue(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

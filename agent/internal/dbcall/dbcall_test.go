@@ -60,7 +60,7 @@ func TestOperationsAreBookedExactly(t *testing.T) {
 			t.Fatalf("%d series, want 1", len(series))
 		}
 		want := map[string]string{
-			"service_name": "test", "db_system_name": "postgresql", string(catalog.DBOperationName): "SELECT",
+			string(catalog.ServiceName): "test", string(catalog.DBSystemName): "postgresql", string(catalog.DBOperationName): "SELECT",
 			string(catalog.DBQuerySignature): "SELECT * FROM users WHERE id = ?",
 		}
 		if got := agenttest.Labels(series[0]); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -104,14 +104,14 @@ func checkSpan(t *testing.T, recorder *agenttest.Recorder) {
 		t.Errorf("the span takes %s, want 3ms", d)
 	}
 	want := []attribute.KeyValue{
-		attribute.String("db.system.name", "postgresql"),
-		attribute.String("db.operation.name", "SELECT"),
-		attribute.String("db.query.text", "SELECT * FROM users WHERE id = ?"),
-		attribute.String("db.namespace", "shop"),
-		attribute.String("server.address", "db.local"),
-		attribute.Int("server.port", 5432),
-		attribute.Int("db.operation.batch.size", 2),
-		attribute.Int64("db.response.returned_rows", 1),
+		attribute.String(catalog.AttrDBSystemName, "postgresql"),
+		attribute.String(catalog.AttrDBOperationName, "SELECT"),
+		attribute.String(catalog.AttrDBQueryText, "SELECT * FROM users WHERE id = ?"),
+		attribute.String(catalog.AttrDBNamespace, "shop"),
+		attribute.String(catalog.AttrServerAddress, "db.local"),
+		attribute.Int(catalog.AttrServerPort, 5432),
+		attribute.Int(catalog.AttrDBBatchSize, 2),
+		attribute.Int64(catalog.AttrDBRows, 1),
 	}
 	if got := s.Attributes(); !slices.Equal(got, want) {
 		t.Errorf("attributes\n got %v\nwant %v", got, want)
@@ -159,7 +159,7 @@ func TestErrorsLeaveTheProcessAsClasses(t *testing.T) {
 	if s.Status().Code != codes.Error || s.Status().Description != "23505" {
 		t.Errorf("status %+v, want an error of class 23505", s.Status())
 	}
-	if !slices.Contains(s.Attributes(), attribute.String("error.type", "23505")) {
+	if !slices.Contains(s.Attributes(), attribute.String(catalog.AttrErrorType, "23505")) {
 		t.Errorf("attributes %v lack the class", s.Attributes())
 	}
 	all := fmt.Sprint(s.Name(), s.Attributes(), s.Events(), s.Status(), recorder.Lines(), recorder.Metric(catalog.DBClientOperationDuration))
