@@ -29,7 +29,8 @@
 //
 // For maintainers: config.go, validate.go and env.go are the configuration;
 // agent.go is the lifecycle and start.go builds the pipelines of the internal
-// packages; request.go and call.go are the adapter kit on which agentgin,
-// agenthttp, agentpgx and the others are built; httpmetrics.go and telemetry.go
-// are the instruments. Each internal package wraps one vendor SDK.
+// packages; request.go, operation.go and call.go are the adapter kit on which
+// agentgin, agentgrpc, agentjob, agentpgx and the others are built; findings.go
+// is N+1 detection; httpmetrics.go and telemetry.go are the instruments. Each
+// internal package wraps one vendor SDK.
 package agent

@@ -146,7 +146,7 @@ func TestABatchAndACopyAreOneOperationEach(t *testing.T) {
 	if err := db.SendBatch(t.Context(), batch).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(t.Context(), "create table copied (i int)"); err != nil {
+	if _, err := db.Exec(t.Context(), "create table if not exists copied (i int)"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.CopyFrom(t.Context(), pgx.Identifier{"copied"}, []string{"i"}, pgx.CopyFromRows([][]any{{1}, {2}})); err != nil {

@@ -26,8 +26,9 @@
 // it does not see the time between rows.
 //
 // To database/sql a wrapped driver behaves as the bare one does, for every
-// combination of the optional interfaces of a driver. [sql.Conn.Raw] hands out
-// the wrapper: see [Unwrap].
+// combination of the optional interfaces that a driver may have by Go 1.26;
+// those of later releases are hidden. [sql.Conn.Raw] hands out the wrapper: see
+// [Unwrap].
 //
 // Everything here is as safe for concurrent use as the driver is, starts no
 // goroutine, and returns the driver's errors as they are. With a nil agent

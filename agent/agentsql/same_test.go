@@ -73,6 +73,7 @@ func script(db *sql.DB, f *fake) string {
 		}
 		query1(ctx, db, f, query+" uncounted", []any{1, custom{"y"}})
 	}
+	skipSet(ctx, db, f)
 	prepared(ctx, db, f)
 	transactions(ctx, db, f)
 	done, cancel := context.WithCancel(ctx)
@@ -112,6 +113,19 @@ func query1(ctx context.Context, db *sql.DB, f *fake, query string, args []any) 
 	readAll(f, rows)
 	var one string
 	f.note("row: %v %q", db.QueryRowContext(ctx, query, args...).Scan(&one), one)
+}
+
+// skipSet leaves a set of results before its end.
+func skipSet(ctx context.Context, db *sql.DB, f *fake) {
+	rows, err := db.QueryContext(ctx, "skipped set")
+	if err != nil {
+		f.note("error %v", err)
+		return
+	}
+	f.note("first row: %v", rows.Next())
+	f.note("next set: %v, %v", rows.NextResultSet(), rows.Err())
+	f.note("its first row: %v", rows.Next())
+	f.note("close: %v", rows.Close())
 }
 
 func readAll(f *fake, rows *sql.Rows) {

@@ -236,6 +236,9 @@ func sqlTx(t *testing.T, adapter SQLAdapter) {
 		end    string
 		rows   int
 	}{{true, "COMMIT", 1}, {false, "ROLLBACK", 0}} {
+		if err := db.Exec(t.Context(), "delete from notes where id = $1", i); err != nil { // of a run before
+			t.Fatal(err)
+		}
 		before := len(rec.Spans())
 		spans, _ := rec.request(func(ctx context.Context) {
 			if err := db.Tx(ctx, c.commit, "insert into notes values ($1, 'x')", i); err != nil {

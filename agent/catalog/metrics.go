@@ -39,6 +39,8 @@ var (
 		LatencyBuckets, DBSystemName, DBOperationName, DBQuerySignature)
 	DBClientQueriesPerRequest = histogram("db_client_queries_per_request",
 		"Database queries that one server request sent.", CountBuckets, HTTPRoute)
+	// The route of work that is no HTTP request is its name: the method of a
+	// gRPC call, or "process" and the queue of a job.
 	DBClientNPlusOne = counter("db_client_n_plus_one_total",
 		"Server requests in which one query was repeated for each row of another.",
 		HTTPRoute, DBQuerySignature)
