@@ -35,7 +35,7 @@ func newFindings(r prometheus.Registerer, threshold int) (*findings, error) {
 		return nil, err
 	}
 	return &findings{threshold: max(0, threshold), series: metrics.NewCache(maxFindingSeries,
-		func(k findingKey) findingKey { k.signature = catalog.Overflow; return k },
+		func(findingKey) findingKey { return findingKey{catalog.Overflow, catalog.Overflow} },
 		func(k findingKey) prometheus.Counter { return counter.WithLabelValues(k.route, k.signature) }),
 	}, nil
 }

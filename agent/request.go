@@ -77,6 +77,7 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	if route == "" {
 		route = catalog.RouteUnknown
 	}
+	route = clean(route, 255) // a label that is not UTF-8 would panic in the host's request
 	outer := r.Context()
 	c := &requestContext{Context: a.propagator.Extract(outer, propagation.HeaderCarrier(r.Header))}
 	q := &c.request
@@ -106,6 +107,7 @@ func spanName(method, route string) string {
 // SetRoute names the route where it was not known at the start. The template,
 // never the path: it becomes a label.
 func (q *Request) SetRoute(route string) {
+	route = clean(route, 255)
 	if q == nil || route == "" || route == q.route {
 		return
 	}
