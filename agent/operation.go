@@ -182,6 +182,7 @@ func (o *Operation) describe(r Outcome, summary reqscope.Summary) {
 	}
 	if reasons := q.kept(); reasons != "" {
 		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
+		q.span.Keep = true
 	}
 	q.span.Describe(attrs)
 }
