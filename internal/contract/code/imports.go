@@ -63,7 +63,7 @@ func Layers() []Layer {
 		{"agent/replication", inner},
 		{"agent/saturation", inner},
 		{"agent", append(slices.Clone(inner), "agent/replication", "agent/saturation")},
-		{"agent/agent*", append(slices.Clone(inner), "agent")},
+		{"agent/agent*", append(slices.Clone(inner), "agent", "agent/replication")},
 		{"internal/testpg", nil},
 		{"internal/promql/...", []string{"agent/catalog", "internal/promql/..."}},
 		{"dashboards/...", []string{"agent/catalog", "internal/promql/...", "dashboards/..."}},
