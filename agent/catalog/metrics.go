@@ -139,7 +139,7 @@ var (
 	ExporterUp = gauge("plumbline_exporter_up",
 		"Whether the last attempt to send a signal succeeded: 1 or 0.", SignalLabel)
 	AgentCPU = counter("plumbline_agent_cpu_seconds_total",
-		"Processor time in seconds that the agent's background work used, by signal.", SignalLabel)
+		"Processor time in seconds that encoding and sending a signal used in the background; Linux only.", SignalLabel)
 	LabelValues = gauge("plumbline_label_values",
 		"Distinct values of a capped label.", LabelName)
 	LabelValuesMax = gauge("plumbline_label_values_max",

@@ -16,7 +16,7 @@ import (
 	"github.com/cacheu/plumbline/agent/agentgin"
 	"github.com/cacheu/plumbline/agent/replication"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 )
 
@@ -48,8 +48,8 @@ type Config struct {
 	Sessions *replication.Sessions
 	// Cache holds users and products.
 	Cache *cache.Cache
-	// Invites is the queue that invites are sent through.
-	Invites queue.Queue
+	// Jobs enqueues the sending of invites.
+	Jobs *jobs.Inserter
 }
 
 // handlers holds what the handlers share.

@@ -15,7 +15,7 @@ import (
 	"github.com/cacheu/plumbline/agent/replication"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 )
@@ -51,7 +51,11 @@ func TestUsersSeeTheirOrdersThoughTheReplicaLags(t *testing.T) {
 	}
 	c := cache.Open(cache.Config{Addr: testdb.Redis(t)})
 	t.Cleanup(func() { c.Close() })
-	h := httptest.NewServer(api.New(api.Config{DB: primary, Router: router, Sessions: sessions, Cache: c, Invites: queue.Queue{Name: queue.Invites}}))
+	inserter, err := jobs.NewInserter(nil, primary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(api.New(api.Config{DB: primary, Router: router, Sessions: sessions, Cache: c, Jobs: inserter}))
 	t.Cleanup(h.Close)
 	if _, err := copied.Exec(t.Context(), "select pg_wal_replay_pause()"); err != nil {
 		t.Fatal(err)

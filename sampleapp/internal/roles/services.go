@@ -17,8 +17,8 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/load"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 	"github.com/cacheu/plumbline/sampleapp/internal/worker"
@@ -53,14 +53,17 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 		},
 	})
 	defer func() { err = errors.Join(err, redis.Close()) }()
+	inserter, err := jobs.NewInserter(a, db)
+	if err != nil {
+		return err
+	}
 	replicas, err := openReplicas(ctx, c, a, db)
 	if err != nil {
 		return err
 	}
 	defer replicas.close()
 	handler := api.New(api.Config{
-		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions,
-		Cache: redis, Invites: queue.Queue{Name: queue.Invites},
+		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter,
 	})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
 }
@@ -83,10 +86,7 @@ func runWorker(ctx context.Context, c config.Config, a *agent.Agent) error {
 	}
 	defer db.Close()
 	w, err := worker.New(worker.Config{
-		Agent: a, DB: db, Queue: queue.Queue{Name: queue.Invites},
-		Tasks: map[string]worker.Task{
-			queue.KindInvite: worker.InviteTask{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
-		},
+		Agent: a, DB: db, Sender: worker.EmailSender{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
 	})
 	if err != nil {
 		return err
