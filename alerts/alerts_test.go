@@ -157,7 +157,7 @@ func TestOptionsReachTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := readAll(t, dir)
-	if len(files) != 4 {
+	if len(files) != 5 {
 		t.Errorf("wrote %d files, want those of one flavour", len(files))
 	}
 	for name, wants := range map[string][]string{
@@ -166,6 +166,7 @@ func TestOptionsReachTheRules(t *testing.T) {
 		"classic/slo-errors.yml": {"(14.4 * 0.05)", "rate5m[6m]) * 3) >= 3", "for: 6s", "for: 1m30s", "5% may",
 			"https://grafana.example/d/plumbline-service-overview?", "https://wiki.example/runbooks/ErrorBudgetBurnFast.md"},
 		"classic/slo-latency.yml": {"(14.4 * 0.01)", "in more than 250ms"},
+		"classic/replication.yml": {"> 10", "for: 12s", "[30s]", "https://grafana.example/d/plumbline-replication-lag?"},
 		"classic/targets.yml":     {`up{job=~"shop|cart",job!~"mimir"}`, "for: 12s", "[2h24m]"},
 	} {
 		for _, want := range wants {

@@ -31,5 +31,6 @@ func ExampleWriteWith() {
 		fmt.Println(f.Name())
 	}
 	// Output:
+	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
 }
