@@ -20,6 +20,7 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // Request is one server request that is being measured. It is what an adapter
@@ -37,8 +38,9 @@ type Request struct {
 	start   time.Time
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
-	label   bool            // profile labels are set
-	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
+	entry   saturation.Entry
+	label   bool          // profile labels are set
+	keep    atomic.Uint32 // reasons to store the trace although it is not sampled
 }
 
 // requestContext is the request's context and its account in one allocation.
@@ -86,6 +88,7 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	q.scope.Begin(q.start)
 	q.series = a.http.routes.Get(route)
 	q.series.active.Inc()
+	q.entry = a.knee.Enter(q.start)
 	var ctx context.Context
 	ctx, q.span = a.tracer.Start(c, spanName(r.Method, route), serverKind...)
 	if a.profiles != nil && q.span.SpanContext().IsSampled() {
@@ -154,6 +157,7 @@ func (q *Request) End(r Response) {
 		pprof.SetGoroutineLabels(q.outer)
 	}
 	q.series.active.Dec()
+	q.agent.knee.Leave(q.entry, end, served(r.Status))
 	summary := q.scope.End(end)
 	elapsed := end.Sub(q.start)
 	q.observe(r.Status, elapsed, end)
