@@ -32,4 +32,5 @@ func ExampleWriteWith() {
 	}
 	// Output:
 	// plumbline-service-overview.json
+	// plumbline-utilization.json
 }

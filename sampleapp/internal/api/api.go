@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/queue"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
@@ -31,7 +32,7 @@ const (
 	newest = int64(1) << 62
 )
 
-// Config is what the api works with. All fields but Agent are required.
+// Config is what the api works with. All fields but Agent and Limiter are required.
 type Config struct {
 	// Agent observes the api. Nil observes nothing.
 	Agent *agent.Agent
@@ -41,6 +42,8 @@ type Config struct {
 	Cache *cache.Cache
 	// Invites is the queue that invites are sent through.
 	Invites queue.Queue
+	// Limiter sheds load. Nil sheds none.
+	Limiter *saturation.Limiter
 }
 
 // handlers holds what the handlers share.
@@ -52,7 +55,7 @@ type handlers struct {
 func New(c Config) http.Handler {
 	h := handlers{c}
 	engine := web.NewEngine(c.Agent, timeout)
-	routes := engine.Group("/api")
+	routes := engine.Group("/api", web.Shed(c.Agent, c.Limiter))
 	routes.GET("/users/:id", web.Handle(c.Agent, h.getUser))
 	routes.GET("/products", web.Handle(c.Agent, h.listProducts))
 	routes.GET("/products/:id", web.Handle(c.Agent, h.getProduct))

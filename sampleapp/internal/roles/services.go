@@ -12,6 +12,7 @@ import (
 	"github.com/cacheu/plumbline/agent/agentpgx"
 	"github.com/cacheu/plumbline/agent/agentredis"
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
@@ -53,8 +54,22 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 		},
 	})
 	defer func() { err = errors.Join(err, redis.Close()) }()
-	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Invites: queue.Queue{Name: queue.Invites}})
+	limiter, err := newLimiter(c, a)
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Invites: queue.Queue{Name: queue.Invites}, Limiter: limiter})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
+}
+
+// newLimiter returns what sheds load, or nil where that is off.
+func newLimiter(c config.Config, a *agent.Agent) (*saturation.Limiter, error) {
+	if c.Limit == 0 {
+		return nil, nil
+	}
+	return saturation.NewLimiter(saturation.LimiterConfig{
+		Concurrency: c.Limit, Collector: a.Saturation(), Registerer: a.Registerer(),
+	})
 }
 
 func runEmail(ctx context.Context, c config.Config, a *agent.Agent) error {

@@ -116,7 +116,17 @@ func New(c Config) (*Worker, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	return &Worker{config: c, metrics: m, slots: make(chan struct{}, c.Concurrency)}, nil
+	w := &Worker{config: c, metrics: m, slots: make(chan struct{}, c.Concurrency)}
+	if _, err := c.Agent.ObserveUsage(catalog.ResourceWorkers, w.usage); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// usage tells how many jobs run. How many wait is in the database, and asking
+// for that is not for whoever collects metrics.
+func (w *Worker) usage() agent.Usage {
+	return agent.Usage{Used: float64(len(w.slots)), Limit: float64(cap(w.slots)), Waiting: -1, Waited: -1}
 }
 
 // Run takes and does jobs until ctx ends, and returns when the last running one
