@@ -32,6 +32,16 @@ func exponential(mean float64) func(*rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return r.ExpFloat64() * mean }
 }
 
+// mixed is short and long requests by turns of a coin.
+func mixed(short, long float64) func(*rand.Rand) float64 {
+	return func(r *rand.Rand) float64 {
+		if r.IntN(2) == 0 {
+			return long
+		}
+		return short
+	}
+}
+
 func steady(rate float64) func(float64) float64 { return func(float64) float64 { return rate } }
 
 const (
