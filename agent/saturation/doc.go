@@ -42,9 +42,9 @@
 //
 // All of it works without the rest of the agent, in any registry; package agent
 // starts a Collector and a Knee by itself. Nothing here starts a goroutine or
-// keeps a file open. Collecting costs well under a millisecond, at most twice a
-// second; a request costs some atomic operations. Everything exported is safe
-// for concurrent use.
+// keeps a file open. Collecting reads about 20 small files, which takes half a
+// millisecond of processor time, at most twice a second; a request costs some
+// atomic operations. Everything exported is safe for concurrent use.
 //
 // For maintainers:
 //
