@@ -22,8 +22,8 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, have := readAll(t, fresh), readAll(t, generated)
-	if len(want) != 10 {
-		t.Errorf("%d files, want 5 groups in 2 flavours", len(want))
+	if len(want) != 12 {
+		t.Errorf("%d files, want 6 groups in 2 flavours", len(want))
 	}
 	for name, content := range want {
 		if have[name] != content {
@@ -70,7 +70,7 @@ func TestOnlyTheRecordingRulesDifferByFlavour(t *testing.T) {
 		}
 		return rules
 	}
-	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml", "utilization.yml"} {
+	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml", "replication.yml", "utilization.yml"} {
 		if body("native/"+name) != body("classic/"+name) {
 			t.Errorf("%s differs by flavour; test both with promtool", name)
 		}
@@ -157,7 +157,7 @@ func TestOptionsReachTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := readAll(t, dir)
-	if len(files) != 5 {
+	if len(files) != 6 {
 		t.Errorf("wrote %d files, want those of one flavour", len(files))
 	}
 	for name, wants := range map[string][]string{

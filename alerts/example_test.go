@@ -34,6 +34,10 @@ func ExampleAll() {
 	// ticket TargetDown
 	// page TargetVanished
 	// ticket TargetVanished
+	// ticket ReplicationLagging
+	// ticket ReplicaDisconnected
+	// ticket ReplicationSlotRetains
+	// ticket RouterFallsBack
 	// ticket UtilizationHigh
 	// page SaturationHurts
 	// ticket ExhaustionPredicted

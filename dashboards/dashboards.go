@@ -100,11 +100,15 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
+	replication, err := replicationLag(o)
+	if err != nil {
+		return nil, err
+	}
 	used, err := utilization(o)
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview, used}, nil
+	return []Dashboard{overview, replication, used}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

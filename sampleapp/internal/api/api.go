@@ -15,7 +15,7 @@ import (
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 )
 
@@ -40,8 +40,8 @@ type Config struct {
 	DB *pgxpool.Pool
 	// Cache holds users and products.
 	Cache *cache.Cache
-	// Invites is the queue that invites are sent through.
-	Invites queue.Queue
+	// Jobs enqueues the sending of invites.
+	Jobs *jobs.Inserter
 	// Limiter sheds load. Nil sheds none.
 	Limiter *saturation.Limiter
 }
