@@ -27,6 +27,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/profiles"
 	"github.com/cacheu/plumbline/agent/internal/traces"
 	"github.com/cacheu/plumbline/agent/replication"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // scopeName is the instrumentation scope of the agent's spans.
@@ -42,6 +43,8 @@ type Agent struct {
 	tracer     *traces.Tracer // nil when traces are disabled
 	http       *httpMetrics
 	findings   *findings
+	saturation *saturation.Collector // nil when disabled
+	knee       *saturation.Knee      // nil when disabled
 
 	logs     *logs.Pipeline
 	traces   *traces.Pipeline       // nil when disabled
@@ -129,6 +132,9 @@ func (a *Agent) registerMetrics() error {
 		return err
 	}
 	if a.findings, err = newFindings(a.registerer, a.config.Metrics.NPlusOne); err != nil {
+		return err
+	}
+	if err := a.startSaturation(); err != nil {
 		return err
 	}
 	info := catalog.BuildInfo.Desc()

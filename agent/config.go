@@ -11,6 +11,7 @@ import (
 
 	"github.com/cacheu/plumbline/agent/internal/nplusone"
 	"github.com/cacheu/plumbline/agent/replication"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // Defaults of [Config].
@@ -79,6 +80,8 @@ type Config struct {
 	Traces   Traces
 	Logs     Logs
 	Profiles Profiles
+
+	Saturation Saturation
 }
 
 // Metrics configures what is measured of requests.
@@ -202,6 +205,8 @@ func (c Config) WithDefaults() Config {
 	c.Profiles.Interval = cmp.Or(c.Profiles.Interval, DefaultProfileInterval)
 	c.Profiles.MutexFraction = cmp.Or(c.Profiles.MutexFraction, 100)
 	c.Profiles.BlockRate = cmp.Or(c.Profiles.BlockRate, 1_000_000)
+	c.Saturation.Window = cmp.Or(c.Saturation.Window, saturation.DefaultWindow)
+	c.Saturation.KneeWindow = cmp.Or(c.Saturation.KneeWindow, saturation.DefaultKneeWindow)
 	return c
 }
 

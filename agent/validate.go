@@ -77,6 +77,7 @@ func (c Config) Validate() error {
 	if !c.Profiles.Disabled {
 		v.profiles(c.Service, c.Profiles)
 	}
+	v.saturation(c.Saturation)
 	return errors.Join(v.errs...)
 }
 

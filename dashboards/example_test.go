@@ -33,4 +33,5 @@ func ExampleWriteWith() {
 	// Output:
 	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
+	// plumbline-utilization.json
 }

@@ -58,6 +58,9 @@ type Config struct {
 	RedisAddr, RedisPassword string
 	// APIURL, EmailURL and GatewayURL are the base URLs of other roles.
 	APIURL, EmailURL, GatewayURL *url.URL
+	// Limit is how many requests the api serves at a time before it sheds load;
+	// 0 is any number.
+	Limit int
 	// LoadRate is how many requests per second the load sends.
 	LoadRate float64
 	// ProbeURL is what the probe asks.
@@ -97,6 +100,7 @@ func settings() []setting {
 			func(c *Config, v string) error { return baseURL(&c.EmailURL, v) }},
 		{"gateway-url", "GATEWAY_URL", "http://127.0.0.1:8080", "base URL of the gateway", []string{Load},
 			func(c *Config, v string) error { return baseURL(&c.GatewayURL, v) }},
+		{"limit", "LIMIT_CONCURRENCY", "0", "requests that are served at a time, a few more wait, the others get 429; 0 is no limit", []string{API}, setLimit},
 		{"load-rate", "LOAD_RATE", "20", "requests per second", []string{Load}, setLoadRate},
 		{"probe-url", "PROBE_URL", "", "URL that the probe asks, for example http://127.0.0.1:8081/readyz", []string{Probe}, setProbeURL},
 	}
@@ -181,6 +185,18 @@ func defaultAddrs(role string) (listen, admin string) {
 	default:
 		return "", ""
 	}
+}
+
+// maxLimit is far above what one process can use.
+const maxLimit = 10_000
+
+func setLimit(c *Config, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > maxLimit {
+		return fmt.Errorf("%q is not a limit: want 1 to %d requests at a time, or 0 for none", v, maxLimit)
+	}
+	c.Limit = n
+	return nil
 }
 
 func hostPort(dst *string, v string) error {

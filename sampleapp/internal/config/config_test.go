@@ -73,6 +73,8 @@ func TestEverythingThatIsWrongIsReportedAtOnce(t *testing.T) {
 		"a rate of nothing": {"--role load", map[string]string{"LOAD_RATE": "0"}, `LOAD_RATE: "0" is not a rate: want more than 0 and at most 5000 requests per second`},
 		"a rate that is no number": {"--role load", map[string]string{"LOAD_RATE": "NaN"},
 			`LOAD_RATE: "NaN" is not a rate: want more than 0 and at most 5000 requests per second`},
+		"a limit below none": {"--role api --limit -1", map[string]string{"DATABASE_URL": "postgres://u:p@h/d"},
+			`--limit: "-1" is not a limit: want 1 to 10000 requests at a time, or 0 for none`},
 		"a probe of nothing": {"--role probe", nil, "PROBE_URL: required, for example http://127.0.0.1:8081/readyz"},
 		"a database that is none, with its password kept secret": {"--role migrate", map[string]string{"DATABASE_URL": "mysql://u:hunter2@h/d"},
 			"DATABASE_URL: want postgres://user:password@host:port/database (the value is not shown)"},

@@ -12,6 +12,7 @@ import (
 	"github.com/cacheu/plumbline/agent/agentpgx"
 	"github.com/cacheu/plumbline/agent/agentredis"
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
@@ -62,10 +63,24 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 		return err
 	}
 	defer replicas.close()
+	limiter, err := newLimiter(c, a)
+	if err != nil {
+		return err
+	}
 	handler := api.New(api.Config{
-		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter,
+		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter, Limiter: limiter,
 	})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
+}
+
+// newLimiter returns what sheds load, or nil where that is off.
+func newLimiter(c config.Config, a *agent.Agent) (*saturation.Limiter, error) {
+	if c.Limit == 0 {
+		return nil, nil
+	}
+	return saturation.NewLimiter(saturation.LimiterConfig{
+		Concurrency: c.Limit, Collector: a.Saturation(), Registerer: a.Registerer(),
+	})
 }
 
 func runEmail(ctx context.Context, c config.Config, a *agent.Agent) error {
