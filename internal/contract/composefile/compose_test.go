@@ -278,6 +278,10 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 			old: "../dashboards/generated:/var/lib/grafana/dashboards:ro", new: "../dashboards/generated:/var/lib/grafana/dashboards", want: "grafana may write to"},
 		"the engine's own socket": {rule: "nothing is shared with the host but files of this repository",
 			old: "../dashboards/generated:/var/lib/grafana/dashboards:ro", new: "/var/run/docker.sock:/var/run/docker.sock:ro", want: "grafana mounts /var/run/docker.sock"},
+		"a volume of the image without a name": {rule: "volumes have names",
+			old: `, "/data-compactor:`, new: `, "/elsewhere:`, want: "pyroscope leaves /data-compactor to a volume without a name"},
+		"an image that nobody has looked at": {rule: "volumes have names",
+			old: "image: redis:", new: "image: valkey:", want: "redis has the image valkey, whose volumes are not known here"},
 		"the processes of the host": {rule: "nothing is shared with the host but files of this repository",
 			old: "    stop_signal: SIGINT\n", new: "    stop_signal: SIGINT\n    pid: host\n", want: "postgres shares a namespace"},
 	} {
