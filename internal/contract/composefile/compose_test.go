@@ -231,7 +231,7 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 		"no healthcheck": {rule: "long-running services have a healthcheck that can fail",
 			old: health, new: "      disable: true\n" + health, want: "postgres has no healthcheck"},
 		"a healthcheck that is always green": {rule: "long-running services have a healthcheck that can fail",
-			old: `test: [CMD, wget, -q, -T, "3", -O, /dev/null, "http://127.0.0.1:3000/api/health"]`, new: `test: [CMD-SHELL, "wget -q http://127.0.0.1:3000/api/health || true"]`, want: "grafana has a healthcheck that cannot fail"},
+			old: `test: [CMD, wget, -q, -T, "6", -O, /dev/null, "http://127.0.0.1:3000/api/health"]`, new: `test: [CMD-SHELL, "wget -q http://127.0.0.1:3000/api/health || true"]`, want: "grafana has a healthcheck that cannot fail"},
 		"a probe that its image does not have": {rule: "long-running services have a healthcheck that can fail",
 			old: `[CMD, /usr/bin/loki, -health, "-health.url=http://127.0.0.1:3100/ready"]`, new: `[CMD, wget, -q, "http://127.0.0.1:3100/ready"]`, want: "loki probes with"},
 		"a probe of somebody else": {rule: "long-running services have a healthcheck that can fail",
