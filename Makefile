@@ -118,7 +118,7 @@ test-rules: servers
 # Real servers on free ports, real requests, real answers of every store.
 .PHONY: test-e2e
 test-e2e: servers
-	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e ./zipkin
 
 # The same questions to the lab in containers, and what only containers can be
 # asked. Not part of test: it needs an engine that has the images or can get them.

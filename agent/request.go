@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"runtime/debug"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -207,49 +205,6 @@ func (q *Request) account(summary reqscope.Summary) {
 			q.series.queries.Observe(float64(part.Calls))
 		}
 	}
-}
-
-// describe sets every attribute in one call, which is one lock and one
-// allocation of the span; the array stays on the stack.
-func (q *Request) describe(r Response, summary reqscope.Summary) {
-	var room [20]attribute.KeyValue
-	attrs := append(room[:0],
-		attribute.String(catalog.AttrHTTPRequestMethod, HTTPMethod(q.http.Method)),
-		attribute.String(catalog.AttrHTTPRoute, q.route),
-		attribute.Int(catalog.AttrHTTPStatusCode, r.Status),
-		attribute.Int64(catalog.AttrHTTPResponseSize, r.Size),
-		attribute.String(catalog.AttrURLPath, clean(q.http.URL.Path, 1024)),
-		attribute.String(catalog.AttrURLScheme, scheme(q.http)),
-		attribute.String(catalog.AttrServerAddress, clean(q.http.Host, 255)),
-		attribute.String(catalog.AttrUserAgent, clean(q.http.UserAgent(), 256)),
-	)
-	if q.label != "" {
-		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.label))
-	}
-	for _, part := range summary {
-		if part.Calls > 0 || part.Time > 0 {
-			attrs = append(attrs, attribute.Float64(componentAttrs[part.Component], part.Time.Seconds()))
-		}
-	}
-	if r.Panic != nil || r.Status >= http.StatusInternalServerError {
-		q.keepFor(keepError)
-	}
-	switch {
-	case r.Panic != nil:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, "panic"))
-		q.span.SetStatus(codes.Error, clean(fmt.Sprint(r.Panic), 1024))
-	case r.Status >= http.StatusInternalServerError:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, strconv.Itoa(r.Status)))
-		message := ""
-		if r.Err != nil {
-			message = clean(r.Err.Error(), 1024)
-		}
-		q.span.SetStatus(codes.Error, message)
-	}
-	if reasons := q.kept(); reasons != "" {
-		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
-	}
-	q.span.Describe(attrs)
 }
 
 // componentAttrs and componentKeys are the names of the parts, joined once.
