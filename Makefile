@@ -124,6 +124,12 @@ test-rules: servers
 test-e2e: servers
 	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e ./zipkin
 
+# The same questions to the lab in containers, and what only containers can be
+# asked. Not part of test: it needs an engine that has the images or can get them.
+.PHONY: test-docker
+test-docker: ## The lab in Docker, end to end, where an engine answers
+	cd internal/contract && PLUMBLINE_E2E=docker $(GO) test -v -count=1 -timeout 30m ./e2e
+
 ##: Measurements, for a machine that does nothing else
 
 .PHONY: overhead

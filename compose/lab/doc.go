@@ -43,4 +43,5 @@
 //	proc.go listeners.go                     what the kernel knows: /proc
 //	logfile.go                               bounded logs
 //	docker.go docker_status.go               the commands, by Docker Compose
+//	docker_project.go docker_watch.go        what Compose would start; how long it took
 package lab
