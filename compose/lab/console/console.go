@@ -92,7 +92,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("console configuration:\n%w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", page(c.Page))
+	mux.Handle("/", page(c.Page))
 	mux.HandleFunc("GET /healthz", healthy(c.Page))
 	mux.HandleFunc("GET /api/config", showConfig(c.Stores))
 	mux.HandleFunc("GET /api/dashboards", listDashboards(c.Dashboards))

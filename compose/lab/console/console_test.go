@@ -164,7 +164,6 @@ func TestQueriesAndAnswersPassUnchanged(t *testing.T) {
 func TestStoreThatDoesNotAnswerIsNamed(t *testing.T) {
 	t.Parallel()
 	silent := make(chan struct{})
-	t.Cleanup(func() { close(silent) })
 	server := serve(t, func(c *console.Config) {
 		c.QueryTimeout = 50 * time.Millisecond
 		c.Stores["loki"] = "http://127.0.0.1:1"
@@ -175,6 +174,7 @@ func TestStoreThatDoesNotAnswerIsNamed(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
+	t.Cleanup(func() { close(silent) }) // before the store is closed, which waits for its answers
 	for name, c := range map[string]struct{ method, path, store, want string }{
 		"one that is down":     {"GET", "loki/loki/api/v1/labels", "loki", "it is not running"},
 		"one that hangs":       {"POST", "pyroscope/querier.v1.QuerierService/Diff", "pyroscope", "it did not answer within 50ms"},

@@ -15,6 +15,10 @@ import (
 func page(dir string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "the page is only read", http.StatusMethodNotAllowed)
+			return
+		}
 		if strings.HasPrefix(name, "api/") {
 			http.NotFound(w, r)
 			return

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cacheu/plumbline/dashboards"
 	"github.com/cacheu/plumbline/internal/contract/consolecheck"
 	"github.com/cacheu/plumbline/internal/contract/repo"
 )
@@ -34,34 +33,28 @@ func read(t *testing.T, path string) []byte {
 	return content
 }
 
-// built returns the JSON of every dashboard, in both flavours.
-func built(t *testing.T) map[string][]byte {
+// generated returns every committed dashboard.
+func generated(t *testing.T) map[string][]byte {
 	t.Helper()
-	all := map[string][]byte{}
-	for _, flavor := range []dashboards.Flavor{dashboards.Native, dashboards.Classic} {
-		list, err := dashboards.Build(dashboards.Options{Flavor: flavor})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range list {
-			if all[string(d.UID)+"/"+flavor.String()], err = d.JSON(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return all
+	return folder(t, "dashboards/generated")
 }
 
 // fixtures returns the dashboards that the console's own tests draw.
 func fixtures(t *testing.T) map[string][]byte {
 	t.Helper()
+	return folder(t, "compose/console/test/fixtures")
+}
+
+// folder returns every JSON file of a folder.
+func folder(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
 	root, err := repo.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(root, "compose", "console", "test", "fixtures", "*.json"))
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no fixtures: %v", err)
+		t.Fatalf("there is no dashboard in %s: %v", dir, err)
 	}
 	all := map[string][]byte{}
 	for _, f := range files {
@@ -75,7 +68,7 @@ func fixtures(t *testing.T) map[string][]byte {
 func TestConsoleDrawsEverythingThatTheDashboardsUse(t *testing.T) {
 	t.Parallel()
 	d := declaration(t)
-	for name, content := range built(t) {
+	for name, content := range generated(t) {
 		problems, err := d.Check(content, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +83,7 @@ func TestConsoleDeclaresNothingThatNoDashboardAndNoTestUses(t *testing.T) {
 	t.Parallel()
 	d := declaration(t)
 	used := consolecheck.Use{}
-	for _, set := range []map[string][]byte{built(t), fixtures(t)} {
+	for _, set := range []map[string][]byte{generated(t), fixtures(t)} {
 		for name, content := range set {
 			problems, err := d.Check(content, used)
 			if err != nil {

@@ -6,7 +6,8 @@ import type { PanelProps } from './kinds.ts';
 /** TablePanel shows the rows of one frame. */
 export default function TablePanel({ panel, data, frames, width, height }: PanelProps<'table'>) {
   const o = panel.options;
-  const frame = frames[Math.min(o.frameIndex ?? 0, frames.length - 1)];
+  const wanted = frames[o.frameIndex ?? 0];
+  const frame = wanted?.length > 0 ? wanted : frames.find((f) => f.length > 0)!;
   const sort = useMemo(() => (o.sortBy ?? []).map((s) => ({ displayName: s.displayName ?? '', desc: s.desc })), [o.sortBy]);
   return (
     <TableNG

@@ -43,7 +43,7 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
   const problem = known ? data.error : new Error(`panels of the type "${panel.type}" are not drawn by the console`);
   const state = problem ? 'error' : data.value ? (kind!.empty(data.value) ? 'empty' : 'drawn') : 'loading';
   return (
-    <div ref={measure} style={{ height: '100%' }} data-panel={panel.id} data-title={title} data-type={panel.type} data-state={state} data-busy={data.loading}>
+    <div ref={measure} style={{ height: '100%' }} data-panel={panel.id} data-title={title} data-type={panel.type} data-state={state} data-busy={known && data.loading}>
       {size.width > 0 && (
         <PanelChrome
           title={title} description={panel.description} width={size.width} height={size.height} padding={kind?.padding ?? 'md'}
