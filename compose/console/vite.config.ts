@@ -27,6 +27,44 @@ function icons(): Plugin {
   };
 }
 
+/** fonts puts the fonts that Grafana's styles ask for where they ask for them: the packages of @grafana have none. */
+function fonts(): Plugin {
+  const inter = (weight: number, style: string) => `inter/files/inter-latin-${weight}-${style}.woff2`;
+  const files = {
+    'inter/Inter-Regular.woff2': inter(400, 'normal'), 'inter/Inter-Medium.woff2': inter(500, 'normal'),
+    'inter/Inter-Italic.woff2': inter(400, 'italic'), 'inter/Inter-MediumItalic.woff2': inter(500, 'italic'),
+    // One name for both weights, as Grafana's variable font has.
+    'roboto/L0xTDF4xlVMF-BfR8bXMIhJHg45mwgGEFl0_3vrtSM1J-gEPT5Ese6hmHSh0mQ.woff2': 'roboto-mono/files/roboto-mono-latin-400-normal.woff2',
+  };
+  return {
+    name: 'fonts',
+    generateBundle() {
+      for (const [name, from] of Object.entries(files)) {
+        this.emitFile({ type: 'asset', fileName: `fonts/${name}`, source: readFileSync(join(root, 'node_modules/@fontsource', from)) });
+      }
+    },
+  };
+}
+
+/**
+ * noEval keeps a library that checks the shape of themes from trying whether it
+ * may make code out of text: the page's content security policy does not allow
+ * it, and the browser would report each try.
+ */
+function noEval(): Plugin {
+  return {
+    name: 'no-eval',
+    transform(code, module) {
+      if (/zod\/v4\/core\/core\.js$/.test(module)) {
+        if (!code.includes('globalThis.__zod_globalConfig')) {
+          this.error(`${module} no longer reads its settings from __zod_globalConfig`);
+        }
+        return `globalThis.__zod_globalConfig = { jitless: true };\n${code}`;
+      }
+    },
+  };
+}
+
 /** noEditors leaves the editors of code out, which @grafana/ui would load on demand: the console edits nothing. */
 function noEditors(): Plugin {
   return {
@@ -60,7 +98,7 @@ function compress(): Plugin {
 export default defineConfig({
   root,
   base: '/',
-  plugins: [icons(), noEditors(), compress()],
+  plugins: [icons(), fonts(), noEval(), noEditors(), compress()],
   resolve: {
     alias: {
       // The button of Grafana's assistant, which the lab does not have.

@@ -110,7 +110,7 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 			"CONSOLE_ADDR=" + local(ports.Console), "LOKI_URL=http://" + local(ports.Loki), "PYROSCOPE_URL=http://" + local(ports.Pyroscope),
 			"CONSOLE_DASHBOARDS=" + filepath.Join(p.config.Root, "dashboards", "generated"),
 		}},
-		"grafana":     {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
+		"grafana": {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

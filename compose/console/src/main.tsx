@@ -1,5 +1,3 @@
-import '@fontsource/inter/latin-400.css';
-import '@fontsource/inter/latin-500.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App.tsx';
 import { ConfigContext, loadConfig } from './app/config.ts';

@@ -1,4 +1,4 @@
-import { get, type Scope } from './stores.ts';
+import { get, StoreError, type Scope } from './stores.ts';
 
 export interface Tag {
   key: string;
@@ -59,10 +59,17 @@ function decode(raw: RawTrace): Trace {
   return { id: raw.traceID, spans: spans.sort((a, b) => a.start - b.start) };
 }
 
-/** trace returns one trace. */
+/** trace returns one trace, or undefined where Jaeger does not know it. */
 export async function trace(id: string, signal?: AbortSignal): Promise<Trace | undefined> {
-  const answer = await get<{ data: RawTrace[] | null }>('jaeger', `/api/traces/${encodeURIComponent(id)}`, {}, signal);
-  return answer.data?.[0] && decode(answer.data[0]);
+  try {
+    const answer = await get<{ data: RawTrace[] | null }>('jaeger', `/api/traces/${encodeURIComponent(id)}`, {}, signal);
+    return answer.data?.[0] && decode(answer.data[0]);
+  } catch (error) {
+    if (error instanceof StoreError && error.status === 404) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /** Search is what traces to look for. */

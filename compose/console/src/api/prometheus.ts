@@ -80,7 +80,8 @@ function seriesFrame(q: Ask, series: Series): DataFrame {
   };
   const value: Field = {
     name: 'Value', type: FieldType.number, labels: series.metric, config: { displayNameFromDS: name },
-    values: points.map(([, v]) => number(v)),
+    // A point of a line that is not a number is a gap.
+    values: points.map(([, v]) => (q.instant || v !== 'NaN' ? number(v) : null)),
   };
   return { refId: q.refId, name, length: points.length, fields: [time, value], meta: { executedQueryString: q.expr } };
 }
@@ -164,38 +165,38 @@ export interface Exemplar {
   series: Labels;
 }
 
-/** PerStep is how many exemplars a panel shows of one step: as many as can be told apart. */
-const PerStep = 3;
+/** Columns is how many groups of exemplars a panel shows, and PerColumn how many in each: as many as can be told apart. */
+const Columns = 40;
+const PerColumn = 2;
 
 /**
- * exemplars returns the exemplars of an expression's series, thinned out: of
- * each step the largest, the smallest and one between, because the slow ones
- * are what people look for.
+ * exemplars returns the exemplars of an expression's series, thinned out: over
+ * the range in 40 columns the largest of each, because the slow ones are what
+ * people look for, and one from the middle.
  */
-export async function exemplars(expr: string, step: number, scope: Scope): Promise<Exemplar[]> {
+export async function exemplars(expr: string, scope: Scope): Promise<Exemplar[]> {
   const answer = await form<Answer<Array<{ seriesLabels: Labels; exemplars: Array<{ labels: Labels; value: string; timestamp: number }> }>>>(
     'prometheus', '/api/v1/query_exemplars', { query: expr, start: scope.from / 1000, end: scope.to / 1000 }, scope.signal
   );
   const all = (answer.data ?? []).flatMap((s) =>
     s.exemplars.map((e) => ({ time: Math.round(e.timestamp * 1000), value: number(e.value), labels: e.labels, series: s.seriesLabels }))
   );
-  return thin(all, step);
+  return thin(all, (scope.to - scope.from) / Columns);
 }
 
-/** thin keeps at most PerStep exemplars of each step. */
-export function thin(all: Exemplar[], step: number): Exemplar[] {
-  const bySteps = new Map<number, Map<string, Exemplar>>();
+/** thin keeps at most PerColumn exemplars of each stretch of so many milliseconds. */
+export function thin(all: Exemplar[], stretch: number): Exemplar[] {
+  const byStretch = new Map<number, Map<string, Exemplar>>();
   for (const e of all) {
-    const at = Math.floor(e.time / step);
-    const own = bySteps.get(at) ?? new Map<string, Exemplar>();
+    const at = Math.floor(e.time / stretch);
+    const own = byStretch.get(at) ?? new Map<string, Exemplar>();
     own.set(JSON.stringify(e.labels), e); // native and classic series have the same ones
-    bySteps.set(at, own);
+    byStretch.set(at, own);
   }
   const out: Exemplar[] = [];
-  for (const own of bySteps.values()) {
+  for (const own of byStretch.values()) {
     const ordered = [...own.values()].sort((a, b) => b.value - a.value);
-    const middle = ordered[Math.floor(ordered.length / 2)];
-    out.push(...(ordered.length <= PerStep ? ordered : [ordered[0], middle, ordered[ordered.length - 1]]));
+    out.push(...(ordered.length <= PerColumn ? ordered : [ordered[0], ordered[Math.floor(ordered.length / 2)]]));
   }
   return out.sort((a, b) => a.time - b.time);
 }

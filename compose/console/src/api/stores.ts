@@ -12,7 +12,9 @@ export function storeTitle(store: Store): string {
 export class StoreError extends Error {
   constructor(
     readonly store: Store,
-    reason: string
+    reason: string,
+    /** The status of the answer; none where there was no answer. */
+    readonly status?: number
   ) {
     super(`${titles[store]}: ${reason}`);
   }
@@ -109,10 +111,10 @@ function send<T>(store: Store, path: string, init: RequestInit): Promise<T> {
     try {
       answer = JSON.parse(text);
     } catch {
-      throw new StoreError(store, text.trim().slice(0, 300) || `status ${response.status}`);
+      throw new StoreError(store, text.trim().slice(0, 300) || `status ${response.status}`, response.status);
     }
     if (!response.ok) {
-      throw new StoreError(store, reason(answer) || `status ${response.status}`);
+      throw new StoreError(store, reason(answer) || `status ${response.status}`, response.status);
     }
     return answer as T;
   }, init.signal ?? undefined);

@@ -35,7 +35,8 @@ export async function setup(): Promise<void> {
   standardFieldConfigEditorRegistry.setInit(() => fieldOptions().map((o) => asIs(o, false)));
   const known = new Set(transformations());
   standardTransformersRegistry.setInit(() =>
-    Object.values(standardTransformers)
+    // Some are listed under two names.
+    [...new Set(Object.values(standardTransformers))]
       .filter((t) => known.has(t.id))
       .map((t) => ({ id: t.id, name: t.name, transformation: () => Promise.resolve(t), editor: () => null }) as unknown as TransformerRegistryItem)
   );

@@ -113,7 +113,7 @@ async function prometheus(t: Target<'prometheus'>, several: boolean, step: numbe
   const [frames, dots] = await Promise.all([
     askPrometheus(ask, scope),
     // Exemplars are an addition: a panel without them is still right.
-    t.exemplar ? exemplars(expr, step, scope).catch(() => []) : [],
+    t.exemplar ? exemplars(expr, scope).catch(() => []) : [],
   ]);
   return { frames, exemplars: dots };
 }

@@ -68,6 +68,6 @@ function place(u: uPlot | undefined, config: UPlotConfigBuilder, time: number, v
 
 const getStyles = (color: string, border: string) =>
   css({
-    display: 'block', width: 9, height: 9, transform: 'translate(-50%, -50%) rotate(45deg)', background: color, border: `1px solid ${border}`, opacity: 0.75,
+    display: 'block', width: 8, height: 8, transform: 'translate(-50%, -50%) rotate(45deg)', background: color, border: `1px solid ${border}`, opacity: 0.75,
     cursor: 'pointer', '&:hover, &:focus-visible': { opacity: 1, outline: `2px solid ${border}`, zIndex: 2 },
   });

@@ -24,15 +24,16 @@ export default function HeatmapPanel({ panel, data, frames, width, height }: Pan
   const showLegend = o.legend?.show ?? true;
   const draw = useCallback(
     (u: uPlot, context: CanvasRenderingContext2D) => {
-      const gap = (o.cellGap ?? 1) * devicePixelRatio;
       for (const cell of heat?.cells ?? []) {
         const left = u.valToPos(cell.time - heat!.step, 'x', true);
         const right = u.valToPos(cell.time, 'x', true);
         const top = u.valToPos(cell.high, 'y', true);
         const bottom = u.valToPos(cell.low, 'y', true);
+        // A gap would swallow narrow cells.
+        const gap = Math.min((o.cellGap ?? 1) * devicePixelRatio, (right - left) / 5, (bottom - top) / 5);
         context.fillStyle = palette[shade(cell.count, heat!.most, palette.length, o.color)];
         context.beginPath();
-        const [w, h] = [Math.max(right - left - gap, 1), Math.max(bottom - top - gap, 1)];
+        const [w, h] = [right - left - gap, bottom - top - gap];
         if (o.cellRadius) {
           context.roundRect(left, top, w, h, o.cellRadius * devicePixelRatio);
         } else {

@@ -13,6 +13,8 @@ export default function TablePanel({ panel, data, frames, width, height }: Panel
     <TableNG
       data={frame} width={width} height={height} noHeader={o.showHeader === false} sortBy={sort} cellHeight={(o.cellHeight as TableCellHeight) ?? TableCellHeight.Sm}
       enablePagination={o.enablePagination ?? o.footer?.enablePagination} timeRange={data.range} fieldConfig={panel.fieldConfig}
+      // The other way makes code out of text, which the page's content security policy does not allow.
+      protoParserEnabled
     />
   );
 }

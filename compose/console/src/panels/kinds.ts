@@ -23,8 +23,9 @@ export interface Kind {
   /** Whether the panel itself draws what it has nothing of, as a stat does with its text for no value. */
   drawsNothing?: boolean;
   padding?: 'none' | 'md';
-  /** What Grafana's panel of the kind assumes where a dashboard says nothing. */
+  /** What Grafana's panel of the kind assumes where a dashboard says nothing: its own field options, and how series get their colours. */
   custom?: Record<string, unknown>;
+  color?: string;
 }
 
 const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
@@ -39,14 +40,14 @@ const lines = {
 /** panelKinds are the kinds of panels that the console draws: one for each that supported.json declares. */
 export const panelKinds: Record<PanelType, Kind> = {
   row: { draw: () => null, empty: () => true },
-  timeseries: { draw: lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines },
+  timeseries: { draw: lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines, color: 'palette-classic' },
   stat: { draw: lazily(() => import('./StatPanel.tsx')), empty: noRows, drawsNothing: true },
   gauge: { draw: lazily(() => import('./GaugePanel.tsx')), empty: noRows, drawsNothing: true },
   bargauge: { draw: lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
   table: { draw: lazily(() => import('./TablePanel.tsx')), empty: noRows, padding: 'none', custom: { align: 'auto', cellOptions: { type: 'auto' } } },
   heatmap: { draw: lazily(() => import('./HeatmapPanel.tsx')), empty: noRows },
-  xychart: { draw: lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 } },
-  'state-timeline': { draw: lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 } },
+  xychart: { draw: lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
+  'state-timeline': { draw: lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 }, color: 'continuous-GrYlRd' },
   text: { draw: lazily(() => import('./TextPanel.tsx')), empty: () => false },
   logs: { draw: lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },
   traces: { draw: lazily(() => import('./TracesPanel.tsx')), empty: (d) => d.traces.length === 0 },

@@ -109,7 +109,7 @@ function Body({ panel, kind, data, empty, width, height, values, eventBus }: Bod
   const frames = useMemo(() => {
     const type = panel.type as PanelType;
     const { defaults, overrides } = panel.fieldConfig;
-    const fieldConfig = { defaults: { ...defaults, custom: { ...kind.custom, ...defaults.custom } }, overrides };
+    const fieldConfig = { defaults: { color: { mode: kind.color ?? 'thresholds' }, ...defaults, custom: { ...kind.custom, ...defaults.custom } }, overrides };
     return applyFieldOverrides({ data: data.shown, fieldConfig, fieldConfigRegistry: fieldRegistry(type), replaceVariables: replace, theme, timeZone: 'browser' });
   }, [panel, kind, data.shown, replace, theme]);
   if (empty && !kind.drawsNothing) {

@@ -33,17 +33,19 @@ for (const set of sets) {
     for (const uid of set.uids) {
       test(`${uid} draws every panel, or says why it is empty`, async (t) => {
         const { page, complaints, queries } = await visit(browser, `${set.base}/d/${uid}`);
-        await settled(page);
+        const ready = await settled(page);
         const timing = await page.evaluate(() => ({ paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0 }));
         const json = await declared(set.base, uid);
         const seen = await panels(page);
         assert.deepEqual(seen.map((p) => p.id).sort(), json.map((p) => String(p.id)).sort(), 'panels on the page and in the JSON');
         const wrong = seen.flatMap((p) => problem(p, json.find((d) => String(d.id) === p.id)!) ?? []).map((w, i) => `${i + 1}. ${w}`);
         assert.deepEqual(wrong, [], 'panels');
-        assert.deepEqual(complaints, [], 'what the browser complains about');
+        // A fixture asks for a trace that there is not, and the browser reports Jaeger's answer.
+        const expected = (c: string) => set.base === fixtures && /status of 404/.test(c) && c.includes('/jaeger/api/traces/');
+        assert.deepEqual(complaints.filter((c) => !expected(c)), [], 'what the browser complains about');
         assert.ok(queries.peak <= AtOnce, `${queries.peak} queries ran together`);
         const drawn = seen.filter((p) => p.state === 'drawn').length;
-        t.diagnostic(`${uid}: ${drawn} of ${seen.length} panels have data, ${queries.total} queries, at most ${queries.peak} together, first paint ${Math.round(timing.paint)} ms`);
+        t.diagnostic(`${uid}: ${drawn} of ${seen.length} panels have data, ${queries.total} queries, at most ${queries.peak} together, first paint ${Math.round(timing.paint)} ms, all panels ${ready} ms`);
         await page.context().close();
       });
 

@@ -57,15 +57,17 @@ export async function visit(browser: Browser, address: string, look: Look = {}):
   return { page, complaints, queries };
 }
 
-/** settled waits until every panel has its data and the browser has painted it. */
-export async function settled(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
+/** settled waits until every panel has its data and the browser has painted it. It returns when that was, in milliseconds since the page was asked for. */
+export async function settled(page: Page): Promise<number> {
+  const drawn = await page.waitForFunction(() => {
     const panels = [...document.querySelectorAll('[data-panel]')];
-    return panels.length > 0 && panels.every((p) => p.getAttribute('data-state') !== 'loading' && p.getAttribute('data-busy') === 'false');
+    const ready = panels.length > 0 && panels.every((p) => p.getAttribute('data-state') !== 'loading' && p.getAttribute('data-busy') === 'false');
+    return ready && Math.round(performance.now());
   });
   // Parts of the page that are loaded on demand, then two frames: one to draw, one to be sure.
   await page.waitForLoadState('networkidle');
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  return Number(await drawn.jsonValue());
 }
 
 /** Panel is what a panel shows, as far as a test can see it. */
