@@ -105,6 +105,8 @@ export default defineConfig({
       '@grafana/assistant': join(root, 'src/stub/assistant.ts'),
     },
   },
+  // @grafana's modules import older packages' default exports as bundlers used to understand them.
+  legacy: { inconsistentCjsInterop: true },
   build: {
     outDir: process.env.CONSOLE_OUT ?? join(root, 'dist'),
     emptyOutDir: true,

@@ -14,3 +14,8 @@ export async function load(url, context, next) {
   }
   return next(url, context);
 }
+
+/** resolve takes Grafana's packages in their form for Node: their modules are written for bundlers. */
+export function resolve(specifier, context, next) {
+  return next(specifier, specifier.startsWith('@grafana/') ? { ...context, conditions: ['node', 'require'] } : context);
+}
