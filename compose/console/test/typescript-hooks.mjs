@@ -15,7 +15,7 @@ export async function load(url, context, next) {
   return next(url, context);
 }
 
-/** resolve takes Grafana's packages in their form for Node: their modules are written for bundlers. */
+/** resolve takes the parts of Grafana's package that can do without a browser. */
 export function resolve(specifier, context, next) {
-  return next(specifier, specifier.startsWith('@grafana/') ? { ...context, conditions: ['node', 'require'] } : context);
+  return specifier === '@grafana/data' ? { url: new URL('./grafana-data.mjs', import.meta.url).href, shortCircuit: true } : next(specifier, context);
 }

@@ -3,6 +3,3 @@
 import { register } from 'node:module';
 
 register('./typescript-hooks.mjs', import.meta.url);
-
-// Grafana's packages look for a browser while they are loaded.
-globalThis.window ??= { addEventListener() {}, removeEventListener() {}, location: {}, navigator: {} };
