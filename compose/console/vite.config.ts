@@ -103,10 +103,10 @@ export default defineConfig({
     alias: {
       // The button of Grafana's assistant, which the lab does not have.
       '@grafana/assistant': join(root, 'src/stub/assistant.ts'),
+      'react-custom-scrollbars-2': join(root, 'src/stub/scrollbars.ts'),
+      'react-virtualized-auto-sizer': join(root, 'node_modules/react-virtualized-auto-sizer/dist/react-virtualized-auto-sizer.esm.js'),
     },
   },
-  // @grafana's modules import older packages' default exports as bundlers used to understand them.
-  legacy: { inconsistentCjsInterop: true },
   build: {
     outDir: process.env.CONSOLE_OUT ?? join(root, 'dist'),
     emptyOutDir: true,

@@ -141,10 +141,10 @@ func browse(t *testing.T, work string, env []string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no browser tests in %s: %v", work, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	args := append([]string{
-		"--import", "./test/typescript.mjs", "--test", "--test-concurrency=1", "--test-timeout=120000", "--test-reporter=spec",
+		"--import", "./test/typescript.mjs", "--test", "--test-concurrency=1", "--test-timeout=300000", "--test-reporter=spec",
 	}, files...)
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), env...)

@@ -33,7 +33,7 @@ export async function visit(browser: Browser, address: string, look: Look = {}):
     viewport: { width: look.width ?? 1280, height: look.height ?? 900 }, colorScheme: look.theme ?? 'dark', reducedMotion: 'reduce',
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(90_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`exception: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
@@ -63,7 +63,7 @@ export async function settled(page: Page): Promise<number> {
     const panels = [...document.querySelectorAll('[data-panel]')];
     const ready = panels.length > 0 && panels.every((p) => p.getAttribute('data-state') !== 'loading' && p.getAttribute('data-busy') === 'false');
     return ready && Math.round(performance.now());
-  });
+  }, null, { timeout: 90_000 });
   // Parts of the page that are loaded on demand, then two frames: one to draw, one to be sure.
   await page.waitForLoadState('networkidle');
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
