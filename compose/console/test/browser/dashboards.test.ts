@@ -32,7 +32,7 @@ for (const set of sets) {
     assert.ok(set.uids.length > 0, 'there are none');
     for (const uid of set.uids) {
       test(`${uid} draws every panel, or says why it is empty`, async (t) => {
-        const { page, complaints, queries } = await visit(browser, `${set.base}/d/${uid}`);
+        const { page, complaints, queries } = await visit(browser, `${set.base}/d/${uid}?refresh=`);
         const ready = await settled(page);
         const timing = await page.evaluate(() => ({ paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0 }));
         const json = await declared(set.base, uid);
@@ -52,7 +52,7 @@ for (const set of sets) {
       for (const width of [1280, 390]) {
         for (const theme of ['dark', 'light'] as const) {
           test(`${uid} fits ${width} px in ${theme} colours`, async () => {
-            const { page } = await visit(browser, `${set.base}/d/${uid}`, { width, theme, height: width === 390 ? 844 : 900 });
+            const { page } = await visit(browser, `${set.base}/d/${uid}?refresh=`, { width, theme, height: width === 390 ? 844 : 900 });
             await settled(page);
             const size = await page.evaluate(() => ({ whole: document.documentElement.scrollWidth, seen: document.documentElement.clientWidth }));
             assert.ok(size.whole <= size.seen, `the page is ${size.whole} px wide`);
