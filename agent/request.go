@@ -6,20 +6,19 @@ import (
 	"net/http"
 	"runtime/debug"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
+	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
 // Request is one server request that is being measured. It is what an adapter
@@ -29,7 +28,7 @@ import (
 // by the goroutine that serves the request.
 type Request struct {
 	agent   *Agent
-	span    trace.Span
+	span    *traces.Span
 	scope   reqscope.Scope
 	route   string
 	series  *routeMetrics
@@ -37,7 +36,7 @@ type Request struct {
 	start   time.Time
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
-	label   bool            // profile labels are set
+	label   string          // the span ID in the profile labels; empty where there are none
 	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
 }
 
@@ -62,8 +61,6 @@ func requestFrom(ctx context.Context) *Request {
 	return q
 }
 
-var serverKind = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
-
 // StartRequest begins to measure a request to a route, given as its template
 // ("/users/:id") or empty where none matched. The returned HTTP request
 // carries the span and must be passed on; [Request.End] must follow.
@@ -87,14 +84,27 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	q.series = a.http.routes.Get(route)
 	q.series.active.Inc()
 	var ctx context.Context
-	ctx, q.span = a.tracer.Start(c, spanName(r.Method, route), serverKind...)
-	if a.profiles != nil && q.span.SpanContext().IsSampled() {
-		ctx = pprof.WithLabels(ctx, pprof.Labels(
-			catalog.ProfileSpanID, q.span.SpanContext().SpanID().String(), catalog.ProfileSpanName, route))
-		pprof.SetGoroutineLabels(ctx)
-		q.label = true
+	ctx, q.span = a.tracer.Start(c, traces.SpanStart{Name: spanName(r.Method, route), Kind: trace.SpanKindServer, Time: q.start})
+	return q, r.WithContext(q.setLabels(ctx, route))
+}
+
+// setLabels labels the goroutine's CPU samples with the span, where profiles
+// are taken and the span is stored, so that it opens its own flame graph.
+func (q *Request) setLabels(ctx context.Context, name string) context.Context {
+	if q.agent.profiles == nil || !q.span.SpanContext().IsSampled() {
+		return ctx
 	}
-	return q, r.WithContext(ctx)
+	q.label = q.span.SpanContext().SpanID().String()
+	ctx = pprof.WithLabels(ctx, pprof.Labels(catalog.ProfileSpanID, q.label, catalog.ProfileSpanName, name))
+	pprof.SetGoroutineLabels(ctx)
+	return ctx
+}
+
+// unsetLabels gives the goroutine the labels that it had before.
+func (q *Request) unsetLabels() {
+	if q.label != "" {
+		pprof.SetGoroutineLabels(q.outer)
+	}
 }
 
 func spanName(method, route string) string {
@@ -150,9 +160,7 @@ func (q *Request) End(r Response) {
 			r.Status = http.StatusInternalServerError
 		}
 	}
-	if q.label {
-		pprof.SetGoroutineLabels(q.outer)
-	}
+	q.unsetLabels()
 	q.series.active.Dec()
 	summary := q.scope.End(end)
 	elapsed := end.Sub(q.start)
@@ -170,7 +178,7 @@ func (q *Request) End(r Response) {
 	if !r.NoAccessLog {
 		q.accessLog(r, elapsed, summary)
 	}
-	q.span.End(trace.WithTimestamp(end))
+	q.span.EndAt(end)
 }
 
 func (q *Request) observe(status int, elapsed time.Duration, at time.Time) {
@@ -197,49 +205,6 @@ func (q *Request) account(summary reqscope.Summary) {
 			q.series.queries.Observe(float64(part.Calls))
 		}
 	}
-}
-
-// describe sets every attribute in one call, which is one lock and one
-// allocation of the span.
-func (q *Request) describe(r Response, summary reqscope.Summary) {
-	var room [20]attribute.KeyValue
-	attrs := append(room[:0],
-		attribute.String(catalog.AttrHTTPRequestMethod, HTTPMethod(q.http.Method)),
-		attribute.String(catalog.AttrHTTPRoute, q.route),
-		attribute.Int(catalog.AttrHTTPStatusCode, r.Status),
-		attribute.Int64(catalog.AttrHTTPResponseSize, r.Size),
-		attribute.String(catalog.AttrURLPath, clean(q.http.URL.Path, 1024)),
-		attribute.String(catalog.AttrURLScheme, scheme(q.http)),
-		attribute.String(catalog.AttrServerAddress, clean(q.http.Host, 255)),
-		attribute.String(catalog.AttrUserAgent, clean(q.http.UserAgent(), 256)),
-	)
-	if q.label {
-		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.span.SpanContext().SpanID().String()))
-	}
-	for _, part := range summary {
-		if part.Calls > 0 || part.Time > 0 {
-			attrs = append(attrs, attribute.Float64(componentAttrs[part.Component], part.Time.Seconds()))
-		}
-	}
-	if r.Panic != nil || r.Status >= http.StatusInternalServerError {
-		q.keepFor(keepError)
-	}
-	switch {
-	case r.Panic != nil:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, "panic"))
-		q.span.SetStatus(codes.Error, clean(fmt.Sprint(r.Panic), 1024))
-	case r.Status >= http.StatusInternalServerError:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, strconv.Itoa(r.Status)))
-		message := ""
-		if r.Err != nil {
-			message = clean(r.Err.Error(), 1024)
-		}
-		q.span.SetStatus(codes.Error, message)
-	}
-	if reasons := q.kept(); reasons != "" {
-		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
-	}
-	q.span.SetAttributes(attrs...)
 }
 
 // componentAttrs and componentKeys are the names of the parts, joined once.

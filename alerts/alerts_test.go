@@ -22,8 +22,8 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, have := readAll(t, fresh), readAll(t, generated)
-	if len(want) != 8 {
-		t.Errorf("%d files, want 4 groups in 2 flavours", len(want))
+	if len(want) != 10 {
+		t.Errorf("%d files, want 5 groups in 2 flavours", len(want))
 	}
 	for name, content := range want {
 		if have[name] != content {
@@ -70,7 +70,7 @@ func TestOnlyTheRecordingRulesDifferByFlavour(t *testing.T) {
 		}
 		return rules
 	}
-	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml"} {
+	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml", "replication.yml"} {
 		if body("native/"+name) != body("classic/"+name) {
 			t.Errorf("%s differs by flavour; test both with promtool", name)
 		}

@@ -32,6 +32,15 @@ func (o Options) targetAnnotations(alert, summary, description string) Annotatio
 	}
 }
 
+// replicationAnnotations is serviceAnnotations with a link to the dashboard on
+// replication, of the service that watches it.
+func (o Options) replicationAnnotations(alert, summary, description string) Annotations {
+	a := o.serviceAnnotations(alert, summary, description)
+	_, query, _ := strings.Cut(a.DashboardURL, "?")
+	a.DashboardURL = o.dashboard(catalog.DashboardReplicationLag) + "?" + query
+	return a
+}
+
 func (o Options) dashboard(uid catalog.DashboardUID) string {
 	return strings.TrimRight(o.DashboardBase, "/") + "/d/" + url.PathEscape(string(uid))
 }

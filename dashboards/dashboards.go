@@ -100,7 +100,11 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview}, nil
+	replication, err := replicationLag(o)
+	if err != nil {
+		return nil, err
+	}
+	return []Dashboard{overview, replication}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

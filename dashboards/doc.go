@@ -22,4 +22,5 @@
 //	variables.go          the variables at the top of a dashboard
 //	service_overview.go   the dashboard of one service, one function per panel
 //	service_process.go    its panels about dependencies, process and logs
+//	replication_lag.go    the dashboard of a database's replicas and the router
 package dashboards

@@ -7,6 +7,7 @@ type DashboardUID string
 // The dashboards.
 const (
 	DashboardServiceOverview DashboardUID = "plumbline-service-overview"
+	DashboardReplicationLag  DashboardUID = "plumbline-replication-lag"
 )
 
 // Variable is the name of a dashboard variable. A link to a dashboard sets it

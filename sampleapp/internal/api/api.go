@@ -14,7 +14,7 @@ import (
 
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 )
 
@@ -39,8 +39,8 @@ type Config struct {
 	DB *pgxpool.Pool
 	// Cache holds users and products.
 	Cache *cache.Cache
-	// Invites is the queue that invites are sent through.
-	Invites queue.Queue
+	// Jobs enqueues the sending of invites.
+	Jobs *jobs.Inserter
 }
 
 // handlers holds what the handlers share.

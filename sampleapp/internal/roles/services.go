@@ -17,8 +17,8 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/load"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 	"github.com/cacheu/plumbline/sampleapp/internal/worker"
@@ -53,7 +53,11 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 		},
 	})
 	defer func() { err = errors.Join(err, redis.Close()) }()
-	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Invites: queue.Queue{Name: queue.Invites}})
+	inserter, err := jobs.NewInserter(a, db)
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Jobs: inserter})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
 }
 
@@ -75,10 +79,7 @@ func runWorker(ctx context.Context, c config.Config, a *agent.Agent) error {
 	}
 	defer db.Close()
 	w, err := worker.New(worker.Config{
-		Agent: a, DB: db, Queue: queue.Queue{Name: queue.Invites},
-		Tasks: map[string]worker.Task{
-			queue.KindInvite: worker.InviteTask{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
-		},
+		Agent: a, DB: db, Sender: worker.EmailSender{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
 	})
 	if err != nil {
 		return err
