@@ -144,7 +144,7 @@ func browse(t *testing.T, work string, env []string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	args := append([]string{
-		"--import", "./test/typescript.mjs", "--test", "--test-concurrency=1", "--test-timeout=300000", "--test-reporter=spec",
+		"--import", "./test/typescript.mjs", "--test", "--test-concurrency=1", "--test-reporter=spec",
 	}, files...)
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), env...)
