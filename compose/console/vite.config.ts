@@ -21,7 +21,7 @@ function icons(): Plugin {
         return;
       }
       const dir = join(ui, 'public/img/icons');
-      const names = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((n) => /^(unicons|mono)\/.*\.svg$/.test(n)).sort();
+      const names = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((n) => /^(unicons|mono|custom)\/.*\.svg$/.test(n)).sort();
       return `export default ${JSON.stringify(Object.fromEntries(names.map((n) => [n, readFileSync(join(dir, n), 'utf8')])))};`;
     },
   };

@@ -9,7 +9,7 @@ export function shipIcons(): void {
   const all: Record<string, string> = {};
   // Some names have no picture in the package.
   for (const name of Object.keys(availableIconsIndex)) {
-    all[`unicons/${name}.svg`] = icon('circle');
+    all[`${name.startsWith('gf-') ? 'custom' : 'unicons'}/${name}.svg`] = icon('circle');
   }
   Object.assign(all, icons, {
     'unicons/angle-double-left.svg': turned(icon('angle-double-right'), '-1 0 0 1 24 0'),
