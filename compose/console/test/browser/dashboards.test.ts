@@ -9,6 +9,9 @@ const console_ = env('CONSOLE_URL');
 const fixtures = env('FIXTURES_URL');
 const pictures = process.env.SCREENSHOTS;
 
+/** Least is how many panels must have data on the lab's load, where the lab is known to have it. */
+const Least: Record<string, number> = { 'plumbline-service-overview': 12, kinds: 16, transformations: 8 };
+
 /** AtOnce is what src/api/stores.ts promises. */
 const AtOnce = 6;
 
@@ -45,6 +48,7 @@ for (const set of sets) {
         assert.deepEqual(complaints.filter((c) => !expected(c)), [], 'what the browser complains about');
         assert.ok(queries.peak <= AtOnce, `${queries.peak} queries ran together`);
         const drawn = seen.filter((p) => p.state === 'drawn').length;
+        assert.ok(drawn >= (Least[uid] ?? 0), `${drawn} panels have data, want at least ${Least[uid]}`);
         t.diagnostic(`${uid}: ${drawn} of ${seen.length} panels have data, ${queries.total} queries, at most ${queries.peak} together, first paint ${Math.round(timing.paint)} ms, all panels ${ready} ms`);
         await page.context().close();
       });
