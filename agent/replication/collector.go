@@ -106,29 +106,42 @@ func (c *Collector) poll(ctx context.Context, n Node) {
 	for {
 		began := time.Now()
 		c.pollOnce(ctx, n)
-		if !sleep(ctx, c.pause()-time.Since(began), nil) {
+		if !sleep(ctx, c.pause(n.Name)-time.Since(began), nil) {
 			return
 		}
 	}
 }
 
-// pause is the time between two questions to a server: shorter while the
-// primary does not answer, because one of the others may be the primary soon.
-func (c *Collector) pause() time.Duration {
+// pause is the time between two questions to a server: shorter while it does not
+// answer, or the primary does not, because then it may be the primary soon.
+func (c *Collector) pause(node string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	problem := c.problems[c.topology.primary]
-	if problem == nil || errors.As(problem, new(*permissionError)) {
-		return c.config.Interval
+	for _, name := range []string{node, c.topology.primary} {
+		if err := c.problems[name]; err != nil && !errors.As(err, new(*permissionError)) {
+			return c.config.Interval / 4
+		}
 	}
-	return c.config.Interval / 4
+	return c.config.Interval
 }
+
+// staleConnections is how many broken connections of a pool one question may
+// come across before the server is taken for broken.
+const staleConnections = 3
 
 func (c *Collector) pollOnce(ctx context.Context, n Node) {
 	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	began := c.config.Now()
 	a, err := guarded(limited, n.DB, c.heartbeat)
+	for range staleConnections {
+		if blame(err) != failureServer || limited.Err() != nil {
+			break
+		}
+		// A pool may hold connections from before the server was restarted.
+		began = c.config.Now()
+		a, err = guarded(limited, n.DB, c.heartbeat)
+	}
 	if ctx.Err() != nil {
 		return // the end is no failure
 	}

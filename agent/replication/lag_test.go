@@ -167,11 +167,13 @@ func TestLagSecondsAreTrue(t *testing.T) {
 	l.oldPrimaryReturns(t)
 
 	l.writer.halt()
-	eventually(t, "the lag of an idle primary is 0", func() bool {
-		s, ok := value(t, registry, catalog.DBReplicationLagSeconds, "pg2")
-		return ok && s == 0
-	})
-	l.replica = "pg2"
+	for _, name := range []string{"pg0", "pg2"} {
+		eventually(t, "nothing is left to ship or to apply", func() bool {
+			ship, ok1 := value(t, registry, catalog.DBReplicationLagBytes, name, catalog.StageShip)
+			apply, ok2 := value(t, registry, catalog.DBReplicationLagBytes, name, catalog.StageApply)
+			return ok1 && ok2 && ship == 0 && apply == 0
+		})
+	}
 	l.idle(t, 5*time.Second)
 }
 

@@ -130,7 +130,7 @@ func (c *cluster) start(t *testing.T) *server {
 		lines := bufio.NewScanner(stderr)
 		for told := false; lines.Scan(); {
 			s.log.WriteString(lines.Text() + "\n")
-			if !told && strings.Contains(lines.Text(), "ready to accept connections") {
+			if !told && strings.Contains(lines.Text(), "ready to accept ") { // read-only connections, of a replica
 				s.started, told = s.log.String(), true
 				close(ready)
 			}
