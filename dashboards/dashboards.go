@@ -100,7 +100,11 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview}, nil
+	benchmarks, err := benchmarks(o)
+	if err != nil {
+		return nil, err
+	}
+	return []Dashboard{overview, benchmarks}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

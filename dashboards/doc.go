@@ -22,4 +22,5 @@
 //	variables.go          the variables at the top of a dashboard
 //	service_overview.go   the dashboard of one service, one function per panel
 //	service_process.go    its panels about dependencies, process and logs
+//	benchmarks.go         the dashboard of benchmark runs
 package dashboards

@@ -7,6 +7,7 @@ type DashboardUID string
 // The dashboards.
 const (
 	DashboardServiceOverview DashboardUID = "plumbline-service-overview"
+	DashboardBenchmarks      DashboardUID = "plumbline-benchmarks"
 )
 
 // Variable is the name of a dashboard variable. A link to a dashboard sets it
@@ -20,6 +21,8 @@ const (
 	VarService     Variable = "service_name"
 	VarEnvironment Variable = "environment"
 	VarRoute       Variable = "http_route"
+	VarScenario    Variable = "scenario"
+	VarRunID       Variable = "run_id"
 )
 
 // Structured metadata that Loki attaches to log lines that came over OTLP.

@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|down|build
+//	go run ./compose/cmd/lab up|status|logs|down|build|bench
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -38,6 +39,7 @@ func commands() []command {
 		{"logs", "[-f] [component] show the last log lines", logs},
 		{"down", "stop everything; PURGE=1 deletes the data too", down},
 		{"build", "[program ...] build servers into the cache, all by default", build},
+		{"bench", "list | run | compare | page: measure scenarios or a URL, and compare runs", bench},
 	}
 }
 
@@ -57,12 +59,15 @@ func main() {
 
 // exit ends the program with the status that belongs to err.
 func exit(err error) {
+	var status *exec.ExitError // of the benchmark, which has said why
 	switch {
 	case err == nil:
 		os.Exit(0)
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
+	case errors.As(err, &status):
+		os.Exit(max(1, status.ExitCode()))
 	default:
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
@@ -195,4 +200,9 @@ func build(ctx context.Context, c lab.Config, args []string, out io.Writer) erro
 		fmt.Fprintln(out, path)
 	}
 	return nil
+}
+
+// bench hands its arguments on to sampleapp's benchmark command.
+func bench(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	return lab.Bench(ctx, c, args, out, os.Stderr)
 }
