@@ -37,6 +37,7 @@
 //	prepare.go postgres.go                   files and users that components need
 //	build.go                                 servers from tools/builds.json, sampleapp
 //	up.go down.go status.go logs.go table.go the commands, natively
+//	bench.go                                 the benchmark command, told where the lab is
 //	supervisor.go process.go state.go        the detached supervisor
 //	probe.go                                 asking a component whether it works
 //	proc.go listeners.go                     what the kernel knows: /proc

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/sampleapp/loadgen"
 )
 
@@ -92,7 +93,8 @@ bench_offered_rate{` + labels + `} 50
 		n := map[string]int{"ok": 1, "server_error": 1}[o]
 		want += fmt.Sprintf("bench_requests_total{outcome=%q,%s} %d\n", o, labels, n)
 	}
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "bench_offered_rate", "bench_requests_total"); err != nil {
+	err = testutil.GatherAndCompare(registry, strings.NewReader(want), catalog.BenchOfferedRate.Desc().Name, catalog.BenchRequests.Desc().Name)
+	if err != nil {
 		t.Error(err)
 	}
 	families, err := registry.Gather()

@@ -134,6 +134,7 @@ func TestLab(t *testing.T) {
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
+		{"a benchmark shows in metrics and traces", benchmarkShows},
 		{"down leaves nothing", downLeavesNothing},
 	} {
 		t.Run(step.name, step.run)

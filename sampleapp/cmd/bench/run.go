@@ -183,7 +183,7 @@ func (o *options) load(s scenario.Spec) scenario.Load {
 
 // command is how a reader repeats the run.
 func (o *options) command(args []string) string {
-	if o.scenario != "" && len(args) <= 4 {
+	if o.scenario != "" && o.rate == 0 && o.length == 0 && o.rounds == 0 && o.arrivals == "" {
 		command := "make bench SCENARIO=" + o.scenario
 		if o.quick {
 			command += " QUICK=1"

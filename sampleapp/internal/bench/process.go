@@ -45,7 +45,7 @@ func startProcess(ctx context.Context, role Role, env []string) (*process, error
 	}
 	p := &process{role: role, done: make(chan struct{})}
 	p.cmd = exec.Command(path, ServeArgs(role)...)
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(p.cmd.Environ(), env...) // this program's own, which main may read, and more
 	var errOutput strings.Builder
 	p.cmd.Stderr = &progressLock{w: &errOutput}
 	stdin, err := p.cmd.StdinPipe()

@@ -13,7 +13,7 @@ import (
 // Sizes of the drawings, in the units of their own coordinates.
 const (
 	svgWidth, svgHeight = 760.0, 300.0
-	padLeft, padRight   = 64.0, 16.0
+	padLeft, padRight   = 64.0, 28.0
 	padTop, padBottom   = 16.0, 44.0
 )
 
