@@ -134,7 +134,7 @@ func index() Spec {
 			{After, "an index on (user_id, created_at)"},
 		},
 		Route: "/api/users/:id/purchases", Requests: paths("/api/users/%d/purchases", 50),
-		Full: load(3, 10*time.Second, 5), Quick: load(10, 3*time.Second, quickRounds),
+		Full: load(4, 6*time.Second, 5), Quick: load(10, 3*time.Second, quickRounds),
 		Symptoms: []Symptom{
 			{Means: "rows that the query reads", Of: Fact, Fact: "rows_read_per_query", Before: AtLeast(100_000), After: AtMost(200)},
 			{Means: "sequential scan (1) or not (0)", Of: Fact, Fact: "seq_scan", Before: Exactly(1), After: Exactly(0)},
