@@ -7,7 +7,7 @@ export GOWORK := off
 export GOTOOLCHAIN := local
 
 GO ?= go
-MODULES := . sampleapp internal/contract
+MODULES := . sampleapp internal/contract internal/overhead
 
 # What programs write and git keeps. check-generated compares all of it.
 GENERATED := dashboards/generated alerts/generated docs/metrics.md
@@ -125,7 +125,9 @@ check-generated: generate ## Fail where a generated file is not the committed on
 .PHONY: test
 test: check test-race test-rules test-e2e ## Everything: check, all tests with the race detector, the alert rules, the lab end to end
 
+# internal/overhead compares agents of others, which need not be built twice.
 .PHONY: test-race
+test-race: override MODULES := $(filter-out internal/overhead,$(MODULES))
 test-race: servers
 	$(call each,$(GO) test -race $(uncached) ./...)
 
@@ -138,3 +140,9 @@ test-rules: servers
 .PHONY: test-e2e
 test-e2e: servers
 	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e
+
+##: Measurements, for a machine that does nothing else
+
+.PHONY: overhead
+overhead: ## Measure what the agent costs beside others and write docs/overhead.md; PART=requests,logs,server,memory
+	cd internal/overhead && $(GO) run ./cmd/overhead -out results.json -doc ../../docs/overhead.md $(if $(PART),-part $(PART)) $(if $(ROUNDS),-rounds $(ROUNDS))

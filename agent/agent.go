@@ -38,7 +38,7 @@ type Agent struct {
 	registry   *prometheus.Registry
 	registerer prometheus.Registerer
 	propagator propagation.TextMapPropagator
-	tracer     trace.Tracer
+	tracer     *traces.Tracer // nil when traces are disabled
 	http       *httpMetrics
 	findings   *findings
 

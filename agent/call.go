@@ -1,16 +1,17 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/nplusone"
+	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
 // CallInfo describes a call that is about to be made.
@@ -38,7 +39,7 @@ type CallInfo struct {
 type Call struct {
 	agent     *Agent
 	request   *Request
-	span      trace.Span
+	span      *traces.Span // nil where only time is charged
 	component catalog.Component
 	start     time.Time
 	watched   bool
@@ -66,18 +67,11 @@ func (a *Agent) StartCall(ctx context.Context, info CallInfo) (context.Context, 
 		if c.request == nil {
 			return ctx, nil // there is nobody to charge
 		}
-		c.span = noop.Span{}
 		return ctx, c
 	}
-	kind := info.Kind
-	if kind == trace.SpanKindUnspecified {
-		kind = trace.SpanKindClient
-	}
-	ctx, c.span = a.tracer.Start(ctx, info.Name, trace.WithSpanKind(kind), trace.WithTimestamp(c.start))
+	ctx, c.span = a.tracer.Start(ctx, traces.SpanStart{Name: info.Name, Kind: cmp.Or(info.Kind, trace.SpanKindClient), Time: c.start})
 	c.recorded = c.span.IsRecording()
-	if len(info.Attributes) > 0 && c.recorded {
-		c.span.SetAttributes(info.Attributes...)
-	}
+	c.span.Describe(info.Attributes)
 	return ctx, c
 }
 
@@ -190,13 +184,11 @@ func (c *Call) End(err error, attributes ...attribute.KeyValue) Elapsed {
 			c.request.queries.end(c.token, c.rows, now.Sub(c.request.start))
 		}
 	}
-	if c.span.IsRecording() {
-		c.span.SetAttributes(attributes...)
-		if err != nil {
-			c.span.SetStatus(codes.Error, clean(err.Error(), 1024))
-		}
+	c.span.Describe(attributes)
+	if err != nil && c.recorded {
+		c.span.SetStatus(codes.Error, clean(err.Error(), 1024))
 	}
-	c.span.End(trace.WithTimestamp(now))
+	c.span.EndAt(now)
 	return Elapsed{now.Sub(c.start), now}
 }
 

@@ -1,9 +1,9 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"runtime/pprof"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -14,6 +14,7 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
+	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
 // OperationInfo describes a piece of server work that is about to begin and is
@@ -103,32 +104,13 @@ func (a *Agent) StartOperation(ctx context.Context, info OperationInfo) (context
 	}
 	q.start = time.Now()
 	q.scope.Begin(q.start)
-	ctx, q.span = a.tracer.Start(c, info.Name, spanOptions(c.Context, info)...)
-	if len(info.Attributes) > 0 && q.span.IsRecording() {
-		q.span.SetAttributes(info.Attributes...)
+	span := traces.SpanStart{Name: info.Name, Kind: cmp.Or(info.Kind, trace.SpanKindServer), Time: q.start, Root: info.NewTrace}
+	if caller := trace.SpanContextFromContext(c.Context); info.NewTrace && caller.IsValid() {
+		span.Links = []trace.Link{{SpanContext: caller}}
 	}
-	if a.profiles != nil && q.span.SpanContext().IsSampled() {
-		ctx = pprof.WithLabels(ctx, pprof.Labels(
-			catalog.ProfileSpanID, q.span.SpanContext().SpanID().String(), catalog.ProfileSpanName, info.Name))
-		pprof.SetGoroutineLabels(ctx)
-		q.label = true
-	}
-	return ctx, o
-}
-
-func spanOptions(ctx context.Context, info OperationInfo) []trace.SpanStartOption {
-	options := serverKind
-	if info.Kind != trace.SpanKindUnspecified && info.Kind != trace.SpanKindServer {
-		options = []trace.SpanStartOption{trace.WithSpanKind(info.Kind)}
-	}
-	if !info.NewTrace {
-		return options
-	}
-	options = append(options[:len(options):len(options)], trace.WithNewRoot())
-	if caller := trace.SpanContextFromContext(ctx); caller.IsValid() {
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: caller}))
-	}
-	return options
+	ctx, q.span = a.tracer.Start(c, span)
+	q.span.Describe(info.Attributes)
+	return q.setLabels(ctx, info.Name), o
 }
 
 // End books the operation: duration, component time, findings, span and log
@@ -138,9 +120,7 @@ func (o *Operation) End(r Outcome) time.Duration {
 		return 0
 	}
 	q, end := o.account, time.Now()
-	if q.label {
-		pprof.SetGoroutineLabels(q.outer)
-	}
+	q.unsetLabels()
 	if r.Panic != nil {
 		r.ErrorType = "panic"
 	}
@@ -161,7 +141,7 @@ func (o *Operation) End(r Outcome) time.Duration {
 	if r.Message != "" {
 		o.log(r, elapsed, summary)
 	}
-	q.span.End(trace.WithTimestamp(end))
+	q.span.EndAt(end)
 	return elapsed
 }
 
@@ -187,8 +167,8 @@ func (o *Operation) describe(r Outcome, summary reqscope.Summary) {
 	q := o.account
 	var room [16]attribute.KeyValue
 	attrs := append(room[:0], r.Attributes...)
-	if q.label {
-		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.span.SpanContext().SpanID().String()))
+	if q.label != "" {
+		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.label))
 	}
 	for _, part := range summary {
 		if part.Calls > 0 || part.Time > 0 {
@@ -203,7 +183,7 @@ func (o *Operation) describe(r Outcome, summary reqscope.Summary) {
 	if reasons := q.kept(); reasons != "" {
 		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
 	}
-	q.span.SetAttributes(attrs...)
+	q.span.Describe(attrs)
 }
 
 func description(r Outcome) string {

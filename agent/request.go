@@ -20,6 +20,7 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
+	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
 // Request is one server request that is being measured. It is what an adapter
@@ -29,7 +30,7 @@ import (
 // by the goroutine that serves the request.
 type Request struct {
 	agent   *Agent
-	span    trace.Span
+	span    *traces.Span
 	scope   reqscope.Scope
 	route   string
 	series  *routeMetrics
@@ -37,7 +38,7 @@ type Request struct {
 	start   time.Time
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
-	label   bool            // profile labels are set
+	label   string          // the span ID in the profile labels; empty where there are none
 	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
 }
 
@@ -62,8 +63,6 @@ func requestFrom(ctx context.Context) *Request {
 	return q
 }
 
-var serverKind = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
-
 // StartRequest begins to measure a request to a route, given as its template
 // ("/users/:id") or empty where none matched. The returned HTTP request
 // carries the span and must be passed on; [Request.End] must follow.
@@ -87,14 +86,27 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	q.series = a.http.routes.Get(route)
 	q.series.active.Inc()
 	var ctx context.Context
-	ctx, q.span = a.tracer.Start(c, spanName(r.Method, route), serverKind...)
-	if a.profiles != nil && q.span.SpanContext().IsSampled() {
-		ctx = pprof.WithLabels(ctx, pprof.Labels(
-			catalog.ProfileSpanID, q.span.SpanContext().SpanID().String(), catalog.ProfileSpanName, route))
-		pprof.SetGoroutineLabels(ctx)
-		q.label = true
+	ctx, q.span = a.tracer.Start(c, traces.SpanStart{Name: spanName(r.Method, route), Kind: trace.SpanKindServer, Time: q.start})
+	return q, r.WithContext(q.setLabels(ctx, route))
+}
+
+// setLabels labels the goroutine's CPU samples with the span, where profiles
+// are taken and the span is stored, so that it opens its own flame graph.
+func (q *Request) setLabels(ctx context.Context, name string) context.Context {
+	if q.agent.profiles == nil || !q.span.SpanContext().IsSampled() {
+		return ctx
 	}
-	return q, r.WithContext(ctx)
+	q.label = q.span.SpanContext().SpanID().String()
+	ctx = pprof.WithLabels(ctx, pprof.Labels(catalog.ProfileSpanID, q.label, catalog.ProfileSpanName, name))
+	pprof.SetGoroutineLabels(ctx)
+	return ctx
+}
+
+// unsetLabels gives the goroutine the labels that it had before.
+func (q *Request) unsetLabels() {
+	if q.label != "" {
+		pprof.SetGoroutineLabels(q.outer)
+	}
 }
 
 func spanName(method, route string) string {
@@ -150,9 +162,7 @@ func (q *Request) End(r Response) {
 			r.Status = http.StatusInternalServerError
 		}
 	}
-	if q.label {
-		pprof.SetGoroutineLabels(q.outer)
-	}
+	q.unsetLabels()
 	q.series.active.Dec()
 	summary := q.scope.End(end)
 	elapsed := end.Sub(q.start)
@@ -170,7 +180,7 @@ func (q *Request) End(r Response) {
 	if !r.NoAccessLog {
 		q.accessLog(r, elapsed, summary)
 	}
-	q.span.End(trace.WithTimestamp(end))
+	q.span.EndAt(end)
 }
 
 func (q *Request) observe(status int, elapsed time.Duration, at time.Time) {
@@ -200,7 +210,7 @@ func (q *Request) account(summary reqscope.Summary) {
 }
 
 // describe sets every attribute in one call, which is one lock and one
-// allocation of the span.
+// allocation of the span; the array stays on the stack.
 func (q *Request) describe(r Response, summary reqscope.Summary) {
 	var room [20]attribute.KeyValue
 	attrs := append(room[:0],
@@ -213,8 +223,8 @@ func (q *Request) describe(r Response, summary reqscope.Summary) {
 		attribute.String(catalog.AttrServerAddress, clean(q.http.Host, 255)),
 		attribute.String(catalog.AttrUserAgent, clean(q.http.UserAgent(), 256)),
 	)
-	if q.label {
-		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.span.SpanContext().SpanID().String()))
+	if q.label != "" {
+		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.label))
 	}
 	for _, part := range summary {
 		if part.Calls > 0 || part.Time > 0 {
@@ -239,7 +249,7 @@ func (q *Request) describe(r Response, summary reqscope.Summary) {
 	if reasons := q.kept(); reasons != "" {
 		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
 	}
-	q.span.SetAttributes(attrs...)
+	q.span.Describe(attrs)
 }
 
 // componentAttrs and componentKeys are the names of the parts, joined once.

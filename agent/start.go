@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/logs"
@@ -74,7 +73,6 @@ func (a *Agent) logConfig() logs.Config {
 func (a *Agent) startTraces() error {
 	c := a.config.Traces
 	if c.Disabled {
-		a.tracer = noop.NewTracerProvider().Tracer(scopeName)
 		return nil
 	}
 	var err error
@@ -86,7 +84,7 @@ func (a *Agent) startTraces() error {
 	if err != nil {
 		return err
 	}
-	a.tracer = a.traces.Provider().Tracer(scopeName, trace.WithInstrumentationVersion(a.config.Version))
+	a.tracer = a.traces.Tracer(scopeName, a.config.Version)
 	return nil
 }
 

@@ -69,7 +69,9 @@ func (r recipe) arguments(out string) []string {
 	for _, variable := range r.VersionVars {
 		flags = append(flags, "-X", variable+"="+r.Version)
 	}
-	args := []string{"build", "-trimpath", "-o", out, "-ldflags", strings.Join(flags, " ")}
+	// The linker's -w drops debugging information; not making it in the first
+	// place saves a fifth of the compilers' time.
+	args := []string{"build", "-trimpath", "-o", out, "-gcflags=all=-dwarf=false", "-ldflags", strings.Join(flags, " ")}
 	if len(r.Tags) > 0 {
 		args = append(args, "-tags", strings.Join(r.Tags, ","))
 	}

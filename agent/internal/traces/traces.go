@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/batch"
@@ -40,6 +41,8 @@ type Config struct {
 // Pipeline is a running trace pipeline.
 type Pipeline struct {
 	provider *sdktrace.TracerProvider
+	sampler  sdktrace.Sampler
+	resource *resource.Resource
 	queue    *batch.Queue[sdktrace.ReadOnlySpan]
 	exporter sdktrace.SpanExporter
 	client   *otlp.Client
@@ -49,7 +52,7 @@ type Pipeline struct {
 // Start builds the pipeline. It does not connect: an endpoint that cannot be
 // reached shows in the account of [Pipeline.Stats].
 func Start(c Config) (*Pipeline, error) {
-	p := &Pipeline{exporter: c.Exporter}
+	p := &Pipeline{exporter: c.Exporter, resource: c.Resource}
 	if p.exporter == nil {
 		client, err := otlp.NewClient(c.Endpoint)
 		if err != nil {
@@ -70,9 +73,10 @@ func Start(c Config) (*Pipeline, error) {
 			func(s sdktrace.ReadOnlySpan) { p.queue.Put(s) },
 			func(n int) { p.queue.Discard(n, catalog.ReasonEvicted) })
 	}
+	p.sampler = Sampler(c.Ratio, p.keeper != nil)
 	p.provider = sdktrace.NewTracerProvider(
 		sdktrace.WithResource(c.Resource),
-		sdktrace.WithSampler(Sampler(c.Ratio, p.keeper != nil)),
+		sdktrace.WithSampler(p.sampler),
 		sdktrace.WithRawSpanLimits(spanLimits()),
 		sdktrace.WithSpanProcessor(processor{p}),
 	)
@@ -102,13 +106,13 @@ func newExporter(e otlp.Endpoint, client *otlp.Client) (sdktrace.SpanExporter, e
 	return exporter, nil
 }
 
-// spanLimits bounds one span, so that a loop that adds events for ever costs
-// the service a fixed amount of memory.
+// spanLimits are the limits of [Span] for the SDK's spans.
 func spanLimits() sdktrace.SpanLimits {
 	return sdktrace.SpanLimits{
-		AttributeValueLengthLimit: 4096, AttributeCountLimit: 128,
-		EventCountLimit: 128, LinkCountLimit: 128,
-		AttributePerEventCountLimit: 32, AttributePerLinkCountLimit: 32,
+		AttributeValueLengthLimit: maxAttributeLength, AttributeCountLimit: maxAttributes,
+		EventCountLimit: maxEvents, LinkCountLimit: maxLinks,
+		AttributePerEventCountLimit: maxInner, AttributePerLinkCountLimit: maxInner,
+		AttributeValueDepthLimit: sdktrace.DefaultAttributeValueDepthLimit,
 	}
 }
 
@@ -162,30 +166,36 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 // Keeps reports whether the pipeline may store a span that is not sampled.
 func (p *Pipeline) Keeps() bool { return p.keeper != nil }
 
-// processor feeds ended spans to the queue, or to the keeper.
+// began makes room for a trace that may be kept, where this span is the first
+// of it in this process.
+func (p *Pipeline) began(sc, parent trace.SpanContext) {
+	if p.keeper != nil && !sc.IsSampled() && (!parent.IsValid() || parent.IsRemote()) {
+		p.keeper.begin(sc)
+	}
+}
+
+// ended hands an ended span to the queue, or to the keeper.
+func (p *Pipeline) ended(s sdktrace.ReadOnlySpan) {
+	switch {
+	case s.SpanContext().IsSampled():
+		p.queue.Put(s)
+	case p.keeper != nil:
+		p.keeper.end(s)
+	}
+}
+
+// processor lets the SDK's spans begin and end like the agent's own.
 type processor struct{ p *Pipeline }
 
 var _ sdktrace.SpanProcessor = processor{}
 
 // OnStart implements [sdktrace.SpanProcessor].
 func (r processor) OnStart(_ context.Context, s sdktrace.ReadWriteSpan) {
-	if r.p.keeper == nil || s.SpanContext().IsSampled() {
-		return
-	}
-	if parent := s.Parent(); !parent.IsValid() || parent.IsRemote() {
-		r.p.keeper.begin(s.SpanContext())
-	}
+	r.p.began(s.SpanContext(), s.Parent())
 }
 
 // OnEnd implements [sdktrace.SpanProcessor].
-func (r processor) OnEnd(s sdktrace.ReadOnlySpan) {
-	switch {
-	case s.SpanContext().IsSampled():
-		r.p.queue.Put(s)
-	case r.p.keeper != nil:
-		r.p.keeper.end(s)
-	}
-}
+func (r processor) OnEnd(s sdktrace.ReadOnlySpan) { r.p.ended(s) }
 
 // Shutdown implements [sdktrace.SpanProcessor]. The pipeline stops the queue.
 func (processor) Shutdown(context.Context) error { return nil }

@@ -65,6 +65,7 @@ func Layers() []Layer {
 		{"agent", append(slices.Clone(inner), "agent/replication", "agent/saturation")},
 		{"agent/agent*", append(slices.Clone(inner), "agent")},
 		{"internal/testpg", nil},
+		{"internal/overhead/...", []string{"internal/overhead/...", "internal/testpg", "agent", "agent/catalog", "agent/agent*"}},
 		{"internal/promql/...", []string{"agent/catalog", "internal/promql/..."}},
 		{"dashboards/...", []string{"agent/catalog", "internal/promql/...", "dashboards/..."}},
 		{"alerts/...", []string{"agent/catalog", "internal/promql/...", "alerts/..."}},

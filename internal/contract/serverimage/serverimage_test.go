@@ -111,7 +111,7 @@ func TestTheImageThatCompilesKnowsTheLanguageOfEveryModule(t *testing.T) {
 	t.Parallel()
 	compiler, _, _ := strings.Cut(versions(t)["GO_VERSION"], "-")
 	directives := map[string]string{}
-	for _, dir := range []string{".", "sampleapp", "internal/contract"} {
+	for _, dir := range []string{".", "sampleapp", "internal/contract", "internal/overhead"} {
 		mod, err := modfile.Parse("go.mod", []byte(read(t, filepath.FromSlash(dir), "go.mod")), nil)
 		if err != nil {
 			t.Fatal(err)
