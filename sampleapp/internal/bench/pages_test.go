@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,22 +23,31 @@ func TestEveryScenarioHasAPageWithTheFiguresOfItsResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	published := 0
 	for _, spec := range scenario.All() {
-		result, err := bench.Read(filepath.Join(resultsDir, spec.Name+".json"))
-		if err != nil {
-			t.Errorf("publish one: make bench SCENARIO=%s ARGS=\"--publish bench/results\": %v", spec.Name, err)
-			continue
-		}
 		page, err := os.ReadFile(filepath.Join(pagesDir, spec.Name+".md"))
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if fresh, err := bench.UpdatePage(string(page), result); err != nil || fresh != string(page) {
-			t.Errorf("the figures of %s are not those of its result: run make bench-pages (%v)", spec.Name, err)
-		}
 		if !strings.Contains(string(page), "make bench SCENARIO="+spec.Name) || !strings.Contains(string(overview), "]("+spec.Name+".md)") {
 			t.Errorf("%s: the page does not say how to run it, or the overview does not link it", spec.Name)
+		}
+		result, err := bench.Read(filepath.Join(resultsDir, spec.Name+".json"))
+		if errors.Is(err, os.ErrNotExist) {
+			// A page may come before its result, but not with figures of its own.
+			if _, figures, _ := strings.Cut(string(page), "write them -->\n"); !strings.HasPrefix(figures, "<!-- end of figures -->") {
+				t.Errorf("%s has figures and no result: make bench SCENARIO=%s ARGS=\"--publish bench/results\"", spec.Name, spec.Name)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		published++
+		if fresh, err := bench.UpdatePage(string(page), result); err != nil || fresh != string(page) {
+			t.Errorf("the figures of %s are not those of its result: run make bench-pages (%v)", spec.Name, err)
 		}
 		if result.Partial != "" || len(result.Problems) > 0 {
 			t.Errorf("the result of %s cannot be trusted: %s %q", spec.Name, result.Partial, result.Problems)
@@ -50,6 +60,9 @@ func TestEveryScenarioHasAPageWithTheFiguresOfItsResult(t *testing.T) {
 				t.Errorf("the result of %s does not show what it promises: %s is %v, want %v", spec.Name, s.Means, s.Values, s.Bands)
 			}
 		}
+	}
+	if published == 0 {
+		t.Error("no result is published")
 	}
 }
 
