@@ -50,6 +50,10 @@ status: ## Show every component; ARGS=--json for programs. Fails if one is down
 logs: ## Show the last log lines; ARGS="-f api" follows one component
 	@$(LAB_COMMAND) logs $(ARGS)
 
+.PHONY: fault
+fault: ## Break the lab on purpose; FAULT=replica-lag=5s, FAULT=clear mends it; without FAULT, list what there is
+	@$(LAB_COMMAND) fault $(FAULT)
+
 .PHONY: down
 down: ## Stop the lab; PURGE=1 deletes its data too
 	@$(LAB_COMMAND) down
@@ -135,6 +139,12 @@ test-page:
 .PHONY: screenshots
 screenshots: export SCREENSHOTS := $(CURDIR)/docs/img
 screenshots: test-console ## Write the pictures of the console in docs/img anew
+
+# The same questions to the lab in containers, and what only containers can be
+# asked. Not part of test: it needs an engine that has the images or can get them.
+.PHONY: test-docker
+test-docker: ## The lab in Docker, end to end, where an engine answers
+	cd internal/contract && PLUMBLINE_E2E=docker $(GO) test -v -count=1 -timeout 30m ./e2e
 
 ##: Measurements, for a machine that does nothing else
 

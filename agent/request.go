@@ -19,6 +19,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
 	"github.com/cacheu/plumbline/agent/internal/traces"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // Request is one server request that is being measured. It is what an adapter
@@ -36,8 +37,9 @@ type Request struct {
 	start   time.Time
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
-	label   string          // the span ID in the profile labels; empty where there are none
-	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
+	entry   saturation.Entry
+	label   string        // the span ID in the profile labels; empty where there are none
+	keep    atomic.Uint32 // reasons to store the trace although it is not sampled
 }
 
 // requestContext is the request's context and its account in one allocation.
@@ -83,6 +85,7 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	q.scope.Begin(q.start)
 	q.series = a.http.routes.Get(route)
 	q.series.active.Inc()
+	q.entry = a.knee.Enter(q.start)
 	var ctx context.Context
 	ctx, q.span = a.tracer.Start(c, traces.SpanStart{Name: spanName(r.Method, route), Kind: trace.SpanKindServer, Time: q.start})
 	return q, r.WithContext(q.setLabels(ctx, route))
@@ -162,6 +165,7 @@ func (q *Request) End(r Response) {
 	}
 	q.unsetLabels()
 	q.series.active.Dec()
+	q.agent.knee.Leave(q.entry, end, served(r.Status))
 	summary := q.scope.End(end)
 	elapsed := end.Sub(q.start)
 	q.observe(r.Status, elapsed, end)

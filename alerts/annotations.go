@@ -11,7 +11,12 @@ import (
 // serviceAnnotations completes the annotations of an alert whose series name a
 // service: the link opens the dashboard on that service.
 func (o Options) serviceAnnotations(alert, summary, description string) Annotations {
-	link := o.dashboard(catalog.DashboardServiceOverview) +
+	return o.serviceAnnotationsOn(catalog.DashboardServiceOverview, alert, summary, description)
+}
+
+// serviceAnnotationsOn does so with another dashboard that knows services.
+func (o Options) serviceAnnotationsOn(uid catalog.DashboardUID, alert, summary, description string) Annotations {
+	link := o.dashboard(uid) +
 		"?" + setVariable(catalog.VarService, catalog.ServiceName) +
 		// A service need not have an environment, and an empty choice would
 		// select nothing instead of everything.

@@ -104,7 +104,11 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview, replication}, nil
+	used, err := utilization(o)
+	if err != nil {
+		return nil, err
+	}
+	return []Dashboard{overview, replication, used}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

@@ -31,5 +31,7 @@ func ExampleWriteWith() {
 		fmt.Println(f.Name())
 	}
 	// Output:
+	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
+	// plumbline-utilization.json
 }

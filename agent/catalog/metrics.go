@@ -91,15 +91,21 @@ var (
 	ResourceUtilization = gauge("resource_utilization_ratio",
 		"Share of a resource's capacity in use, 0 to 1.", Resource)
 	ResourceSaturation = gauge("resource_saturation_ratio",
-		"Work that a resource makes wait, as a share of its capacity; passes 1 when it queues more than it can hold.", Resource)
+		"Work that a resource makes wait: a share of time, or what waits over the capacity, which passes 1 when more waits than it can hold.", Resource)
 	ServiceKneeRate = gauge("service_knee_rate",
 		"Requests per second at which latency is estimated to bend; absent while the estimate is poor.")
 	ServiceKneeRateError = gauge("service_knee_rate_error",
 		"Half width of the 95 % interval of service_knee_rate, in requests per second.")
+	ServiceKneeConcurrency = gauge("service_knee_concurrency",
+		"Requests that the bottleneck is estimated to serve at a time.")
+	ServiceKneeServiceTime = gauge("service_knee_service_time_seconds",
+		"Time in seconds that a request is estimated to take without waiting for others.")
 	ServiceHeadroom = gauge("service_headroom_ratio",
 		"Share of service_knee_rate that is not in use; absent while the estimate is poor.")
+	ServiceLatencyCurve = gauge("service_latency_curve_seconds",
+		"Mean duration in seconds that a request is estimated to have at a share of service_knee_rate.", UtilizationLabel)
 	LimiterDecisions = counter("service_limiter_decisions_total",
-		"Requests that the limiter admitted or shed.", Decision)
+		"Requests that the limiter admitted or shed, by decision.", Decision)
 )
 
 // Background jobs.
@@ -194,7 +200,7 @@ func All() []Metric {
 		DBReplicationSlotRetained, DBReplicationSlotActive, DBReplicationWALPosition,
 		DBReplicationCollectErrors, DBRouterReads, DBRouterWait, DBRouterStaleAvoided, DBRouterInRotation,
 		ResourceUtilization, ResourceSaturation, ServiceKneeRate, ServiceKneeRateError,
-		ServiceHeadroom, LimiterDecisions,
+		ServiceKneeConcurrency, ServiceKneeServiceTime, ServiceHeadroom, ServiceLatencyCurve, LimiterDecisions,
 		JobQueueDepth, JobQueueOldestAge, JobDuration, JobWait, Jobs, JobsActive,
 		JobComponentSeconds, JobComponentCalls, JobQueueCollectErrors,
 		TelemetryProduced, TelemetrySent, TelemetryDropped, TelemetryQueue, TelemetryBytes,

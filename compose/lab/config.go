@@ -55,7 +55,8 @@ type Config struct {
 	GrafanaHome string
 	// Console says whether the lab console runs. Defaults to ConsoleAuto (CONSOLE).
 	Console ConsoleMode
-	// Purge makes Down delete data, logs and passwords too (PURGE=1).
+	// Purge makes Down delete data, logs and passwords too (PURGE=1). In Docker
+	// that is the containers' volumes; the passwords stay with the checkout.
 	Purge bool
 	// StopGrace is how long a component may take to stop before it is killed.
 	// Defaults to 10 s.

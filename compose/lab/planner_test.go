@@ -94,6 +94,8 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the api": {"api", []string{
 			"LISTEN_ADDR=" + local(ports.API), "OTEL_SERVICE_NAME=api",
 			"DATABASE_URL=postgres://plumbline:pg-secret@" + local(ports.Postgres) + "/plumbline?sslmode=disable",
+			"DATABASE_REPLICAS=replica1=postgres://plumbline:pg-secret@" + local(ports.Replica1) + "/plumbline?sslmode=disable" +
+				",replica2=postgres://plumbline:pg-secret@" + local(ports.Replica2) + "/plumbline?sslmode=disable",
 			"REDIS_ADDR=" + local(ports.Redis), "REDIS_PASSWORD=redis-secret",
 			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + local(ports.JaegerOTLP) + "/v1/traces",
 			"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://" + local(ports.Loki) + "/otlp/v1/logs",
@@ -105,7 +107,11 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the load":    {"load", []string{"GATEWAY_URL=http://" + local(ports.Gateway), "LOAD_RATE=20"}},
 		"the seed":    {"migrate", []string{"OTEL_SDK_DISABLED=true"}},
 		"postgres":    {"postgres", []string{"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Postgres)}},
-		"jaeger":      {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
+		"a replica": {"replica2", []string{
+			"POSTGRES_PRIMARY_HOST=127.0.0.1", variable("POSTGRES_PRIMARY_PORT", ports.Postgres), "POSTGRES_REPLICA=replica2",
+			"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Replica2),
+		}},
+		"jaeger": {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
 		"the console": {"console", []string{
 			"CONSOLE_ADDR=" + local(ports.Console), "LOKI_URL=http://" + local(ports.Loki), "PYROSCOPE_URL=http://" + local(ports.Pyroscope),
 			"CONSOLE_DASHBOARDS=" + filepath.Join(p.config.Root, "dashboards", "generated"),

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -40,10 +41,13 @@ type inviteWorker struct {
 	river.WorkerDefaults[jobs.Invite]
 	db     *pgxpool.Pool
 	sender Sender
+	busy   *atomic.Int64 // jobs that run now
 }
 
 // Work implements [river.Worker].
 func (w *inviteWorker) Work(ctx context.Context, job *river.Job[jobs.Invite]) error {
+	w.busy.Add(1)
+	defer w.busy.Add(-1)
 	err := w.sender.Send(ctx, job.Args)
 	if err == nil {
 		return w.sent(ctx, job)

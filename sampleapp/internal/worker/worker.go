@@ -11,6 +11,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -84,6 +85,7 @@ func (c Config) withDefaults() Config {
 type Worker struct {
 	config Config
 	client *river.Client[pgx.Tx]
+	busy   atomic.Int64 // jobs that run now
 }
 
 // New returns a worker. It does not connect.
@@ -95,14 +97,23 @@ func New(c Config) (*Worker, error) {
 	if err := agentjob.ObserveQueue(c.Agent, jobs.Invites, jobs.Depth(c.DB, jobs.Invites)); err != nil {
 		return nil, err
 	}
+	if _, err := c.Agent.ObserveUsage(catalog.ResourceWorkers, w.usage); err != nil {
+		return nil, err
+	}
 	return w, nil
+}
+
+// usage tells how many jobs run. How many wait is in the database, which is
+// asked for the depth of the queue already.
+func (w *Worker) usage() agent.Usage {
+	return agent.Usage{Used: float64(w.busy.Load()), Limit: float64(w.config.Concurrency), Waiting: -1, Waited: -1}
 }
 
 // renew makes a client of River that has not been started.
 func (w *Worker) renew() (err error) {
 	c := w.config
 	workers := river.NewWorkers()
-	if err := river.AddWorkerSafely(workers, &inviteWorker{db: c.DB, sender: c.Sender}); err != nil {
+	if err := river.AddWorkerSafely(workers, &inviteWorker{db: c.DB, sender: c.Sender, busy: &w.busy}); err != nil {
 		return fmt.Errorf("add the worker for invites: %w", err)
 	}
 	w.client, err = river.NewClient(riverpgxv5.New(c.DB), &river.Config{
