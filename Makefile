@@ -50,6 +50,10 @@ status: ## Show every component; ARGS=--json for programs. Fails if one is down
 logs: ## Show the last log lines; ARGS="-f api" follows one component
 	@$(LAB_COMMAND) logs $(ARGS)
 
+.PHONY: fault
+fault: ## Break the lab on purpose; FAULT=replica-lag=5s, FAULT=clear mends it; without FAULT, list what there is
+	@$(LAB_COMMAND) fault $(FAULT)
+
 .PHONY: down
 down: ## Stop the lab; PURGE=1 deletes its data too
 	@$(LAB_COMMAND) down

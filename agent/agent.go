@@ -26,6 +26,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/profiles"
 	"github.com/cacheu/plumbline/agent/internal/traces"
+	"github.com/cacheu/plumbline/agent/replication"
 	"github.com/cacheu/plumbline/agent/saturation"
 )
 
@@ -46,10 +47,11 @@ type Agent struct {
 	knee       *saturation.Knee      // nil when disabled
 
 	logs     *logs.Pipeline
-	traces   *traces.Pipeline  // nil when disabled
-	profiles *profiles.Session // nil when disabled
-	admin    *admin.Server     // nil when off
-	kits     sync.Map          // what adapters keep with the agent; see Kit
+	traces   *traces.Pipeline       // nil when disabled
+	profiles *profiles.Session      // nil when disabled
+	replicas *replication.Collector // nil where there is nothing to watch
+	admin    *admin.Server          // nil when off
+	kits     sync.Map               // what adapters keep with the agent; see Kit
 
 	stop     atomic.Bool
 	stopping chan struct{} // closed when Shutdown begins
@@ -102,6 +104,9 @@ func (a *Agent) start() error {
 		return err
 	}
 	if err := a.registerMetrics(); err != nil {
+		return err
+	}
+	if err := a.startReplication(); err != nil {
 		return err
 	}
 	if c.AdminAddr == Off {
@@ -209,8 +214,9 @@ func (a *Agent) Shutdown(ctx context.Context) error {
 // take the others' time. The logs end last, because the others may log how they
 // end.
 func (a *Agent) shutdown(ctx context.Context) error {
-	var profilesErr, tracesErr, logsErr, adminErr error
+	var replicasErr, profilesErr, tracesErr, logsErr, adminErr error
 	var wg sync.WaitGroup
+	wg.Go(func() { replicasErr = a.replicas.Shutdown(ctx) })
 	if a.profiles != nil {
 		wg.Go(func() { profilesErr = a.profiles.Stop(ctx) })
 	}
@@ -227,7 +233,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	if a.admin != nil {
 		adminErr = a.admin.Stop(ctx)
 	}
-	return errors.Join(profilesErr, tracesErr, logsErr, adminErr)
+	return errors.Join(replicasErr, profilesErr, tracesErr, logsErr, adminErr)
 }
 
 // Flush sends the traces and logs that were produced before the call, and

@@ -10,6 +10,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/cacheu/plumbline/agent/internal/nplusone"
+	"github.com/cacheu/plumbline/agent/replication"
 	"github.com/cacheu/plumbline/agent/saturation"
 )
 
@@ -69,6 +70,11 @@ type Config struct {
 	// written, in order: "tracecontext", "baggage", "b3", "b3multi",
 	// "jaeger", or "none" alone. Defaults to tracecontext and baggage.
 	Propagators []string
+
+	// Replication measures the replicas of a PostgreSQL database. Its metrics and
+	// log lines are the agent's: the fields Registerer and Logger are not looked
+	// at. Nil measures nothing.
+	Replication *replication.Config
 
 	Metrics  Metrics
 	Traces   Traces

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/replication"
 )
 
 func TestDefaults(t *testing.T) {
@@ -58,7 +59,8 @@ func full() agent.Config {
 	return agent.Config{
 		Service: "shop", Version: "1.2", Environment: "test", Instance: "one", Attributes: map[string]string{"team": "a"},
 		Registry: prometheus.NewRegistry(), AdminAddr: "off", Propagators: []string{"b3"},
-		Metrics: agent.Metrics{MaxSeries: 7, NPlusOne: 9},
+		Replication: &replication.Config{Nodes: []replication.Node{{Name: "pg0", DB: replication.SQL(nil)}}},
+		Metrics:     agent.Metrics{MaxSeries: 7, NPlusOne: 9},
 		Traces: agent.Traces{
 			Disabled: true, Exporter: exporter("traces"), SampleRatio: 0.25, Keep: 5, SpanExporter: tracetest.NewInMemoryExporter(),
 		},

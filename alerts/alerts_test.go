@@ -166,6 +166,7 @@ func TestOptionsReachTheRules(t *testing.T) {
 		"classic/slo-errors.yml": {"(14.4 * 0.05)", "rate5m[6m]) * 3) >= 3", "for: 6s", "for: 1m30s", "5% may",
 			"https://grafana.example/d/plumbline-service-overview?", "https://wiki.example/runbooks/ErrorBudgetBurnFast.md"},
 		"classic/slo-latency.yml": {"(14.4 * 0.01)", "in more than 250ms"},
+		"classic/replication.yml": {"> 10", "for: 12s", "[30s]", "https://grafana.example/d/plumbline-replication-lag?"},
 		"classic/utilization.yml": {"[6m]", "[3m]", ", 1440) > 1", "for: 12s", "(14.4 * 0.01)",
 			"https://grafana.example/d/plumbline-utilization?"},
 		"classic/targets.yml": {`up{job=~"shop|cart",job!~"mimir"}`, "for: 12s", "[2h24m]"},

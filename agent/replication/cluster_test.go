@@ -29,7 +29,7 @@ type cluster struct {
 func newCluster(t *testing.T, replicas int) *cluster {
 	t.Helper()
 	c := &cluster{servers: map[string]*testpg.Server{}, pools: map[string]*pgxpool.Pool{}}
-	primary, err := testpg.Start("cluster_name=pg0", "wal_keep_size=128MB")
+	primary, err := testpg.Start("cluster_name=pg0", "wal_keep_size=128MB", "synchronous_commit=local")
 	c.add(t, "pg0", primary, err)
 	for i := range replicas {
 		name := "pg" + string(rune('1'+i))

@@ -119,8 +119,10 @@ func (l *lagTest) caughtUp(t *testing.T) {
 
 // TestLagSecondsAreTrue takes a cluster through what can happen to it, and
 // compares the lag in seconds with the truth all the time.
+//
+// It is not parallel, and neither are the router's: what is late is to be the
+// replica, and not a test.
 func TestLagSecondsAreTrue(t *testing.T) {
-	t.Parallel()
 	paused, down := 30*time.Second, 8*time.Second
 	if testing.Short() {
 		paused, down = 5*time.Second, 3*time.Second
@@ -210,23 +212,30 @@ func (l *lagTest) oldPrimaryReturns(t *testing.T) {
 	l.follow(t, "old primary as replica", 4*time.Second)
 }
 
-// idle checks that the lag is exactly 0, all the time.
+// idle checks that the lag is 0, and never more than the bound: PostgreSQL
+// writes a few bytes by itself now and then.
 func (l *lagTest) idle(t *testing.T, d time.Duration) {
 	t.Helper()
-	samples, worst := 0, 0.0
+	samples, exact, worst := 0, 0, 0.0
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.After(d); ; samples++ {
 		select {
 		case <-end:
-			t.Logf("%-22s %3d samples, said at most %.2f s, want 0", "idle primary", samples, worst)
+			t.Logf("%-22s %3d samples, said at most %.2f s, exactly 0 in %d of %d", "idle primary", samples, worst, exact, 2*samples)
+			if exact < samples {
+				t.Errorf("an idle primary reads 0 in %d of %d samples only", exact, 2*samples)
+			}
 			return
 		case <-tick.C:
 		}
 		for _, name := range []string{"pg0", "pg2"} {
 			said, ok := value(t, l.registry, catalog.DBReplicationLagSeconds, name)
 			worst = max(worst, said)
-			if !ok || said > tolerance.Seconds() {
+			if ok && said == 0 {
+				exact++
+			}
+			if !ok || said > (interval+tolerance).Seconds() {
 				t.Errorf("%s: the lag of an idle primary is %v (%v)", name, said, ok)
 			}
 			for _, stage := range []string{catalog.StageShip, catalog.StageApply} {

@@ -122,7 +122,6 @@ func label(m *dto.Metric, name catalog.Label) string {
 // TestNobodyMissesTheirOwnWrites is the seed's example: a user changes their
 // profile, and the next page must show it.
 func TestNobodyMissesTheirOwnWrites(t *testing.T) {
-	t.Parallel()
 	n := 2000
 	if testing.Short() {
 		n = 200
@@ -207,7 +206,6 @@ func mix(t *testing.T, n int, router *replication.Router[*pgxpool.Pool]) int64 {
 // TestAReplicaIsKilledUnderLoad: no read fails, and the replica gets reads
 // again soon after its return. Through pgx and through database/sql.
 func TestAReplicaIsKilledUnderLoad(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, 2)
 	c.exec(t, "pg0", "create table profiles (id int primary key, version int not null)")
 	c.exec(t, "pg0", "insert into profiles select i, i from generate_series(0, 99) i")

@@ -38,6 +38,7 @@
 //	build.go                                 servers from tools/builds.json, sampleapp
 //	up.go down.go status.go logs.go table.go the commands, natively
 //	supervisor.go process.go state.go        the detached supervisor
+//	fault.go fault_supervisor.go             breaking the lab on purpose
 //	probe.go                                 asking a component whether it works
 //	proc.go listeners.go                     what the kernel knows: /proc
 //	logfile.go                               bounded logs

@@ -12,6 +12,7 @@ func (p paths) run() string                 { return filepath.Join(p.home, "run"
 func (p paths) runFile(name string) string  { return filepath.Join(p.home, "run", name) }
 func (p paths) state() string               { return p.runFile("state.json") }
 func (p paths) plan() string                { return p.runFile("plan.json") }
+func (p paths) faults() string              { return p.runFile("faults.json") }
 func (p paths) tmp() string                 { return p.runFile("tmp") }
 func (p paths) prometheus() string          { return p.runFile("prometheus") }
 func (p paths) postgresRun() string         { return p.runFile("postgres") }

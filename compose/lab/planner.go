@@ -40,7 +40,7 @@ func findTools(c Config) tools {
 // in which tables show them.
 func Components() []string {
 	return []string{
-		"postgres", "redis", "prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana",
+		"postgres", "replica1", "replica2", "redis", "prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana",
 		"migrate", "api", "email", "worker", "gateway", "load",
 	}
 }
@@ -59,7 +59,10 @@ func Servers() []string {
 // specs returns the wanted components, and a note for each that this machine
 // cannot run and that the lab can do without.
 func (p *planner) specs() (wanted []spec, notes []string) {
-	all := []spec{p.postgres(), p.redis(), p.prometheus(), p.alertmanager(), p.jaeger(), p.loki(), p.pyroscope()}
+	all := []spec{
+		p.postgres(), p.replica("replica1", p.ports.Replica1), p.replica("replica2", p.ports.Replica2), p.redis(),
+		p.prometheus(), p.alertmanager(), p.jaeger(), p.loki(), p.pyroscope(),
+	}
 	if p.tools.grafana != "" {
 		all = append(all, p.grafana())
 	} else if len(p.config.Only) == 0 || slices.Contains(p.config.Only, "grafana") {
@@ -104,12 +107,12 @@ func (p *planner) configFile(elements ...string) string {
 	return filepath.Join(append([]string{p.config.Root, "compose", "config"}, elements...)...)
 }
 
-// databaseURL is how services reach PostgreSQL.
-func (p *planner) databaseURL() string {
+// databaseURL is how services reach a PostgreSQL server at a port.
+func (p *planner) databaseURL(port int) string {
 	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.UserPassword(databaseRole, p.secrets.Postgres),
-		Host:     local(p.ports.Postgres),
+		Host:     local(port),
 		Path:     "/" + databaseName,
 		RawQuery: "sslmode=disable",
 	}

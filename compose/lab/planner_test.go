@@ -93,6 +93,8 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the api": {"api", []string{
 			"LISTEN_ADDR=" + local(ports.API), "OTEL_SERVICE_NAME=api",
 			"DATABASE_URL=postgres://plumbline:pg-secret@" + local(ports.Postgres) + "/plumbline?sslmode=disable",
+			"DATABASE_REPLICAS=replica1=postgres://plumbline:pg-secret@" + local(ports.Replica1) + "/plumbline?sslmode=disable" +
+				",replica2=postgres://plumbline:pg-secret@" + local(ports.Replica2) + "/plumbline?sslmode=disable",
 			"REDIS_ADDR=" + local(ports.Redis), "REDIS_PASSWORD=redis-secret",
 			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + local(ports.JaegerOTLP) + "/v1/traces",
 			"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://" + local(ports.Loki) + "/otlp/v1/logs",
@@ -104,8 +106,12 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the load":    {"load", []string{"GATEWAY_URL=http://" + local(ports.Gateway), "LOAD_RATE=20"}},
 		"the seed":    {"migrate", []string{"OTEL_SDK_DISABLED=true"}},
 		"postgres":    {"postgres", []string{"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Postgres)}},
-		"jaeger":      {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
-		"grafana":     {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
+		"a replica": {"replica2", []string{
+			"POSTGRES_PRIMARY_HOST=127.0.0.1", variable("POSTGRES_PRIMARY_PORT", ports.Postgres), "POSTGRES_REPLICA=replica2",
+			"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Replica2),
+		}},
+		"jaeger":  {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
+		"grafana": {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

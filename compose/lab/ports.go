@@ -21,7 +21,7 @@ type Ports struct {
 	Jaeger, JaegerGRPC, JaegerOTLP, JaegerOTLPGRPC             int
 	JaegerZipkin, JaegerHealth, JaegerMetrics                  int
 	Loki, LokiGRPC, Pyroscope, PyroscopeGRPC                   int
-	Postgres, Redis                                            int
+	Postgres, Replica1, Replica2, Redis                        int
 }
 
 // Port is one port of the lab: who listens on it, and what moves it.
@@ -66,6 +66,8 @@ func (p *Ports) rows() []portRow {
 		{"PYROSCOPE_PORT", "pyroscope", 4040, &p.Pyroscope},
 		{"PYROSCOPE_GRPC_PORT", "pyroscope", 9097, &p.PyroscopeGRPC},
 		{"POSTGRES_PORT", "postgres", 15432, &p.Postgres},
+		{"POSTGRES_REPLICA1_PORT", "replica1", 15433, &p.Replica1},
+		{"POSTGRES_REPLICA2_PORT", "replica2", 15434, &p.Replica2},
 		{"REDIS_PORT", "redis", 16379, &p.Redis},
 	}
 }

@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|down|build
+//	go run ./compose/cmd/lab up|status|logs|fault|down|build
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -36,6 +36,7 @@ func commands() []command {
 		{"up", "start the lab and wait until all is ready", up},
 		{"status", "[--json] ask every component how it is", status},
 		{"logs", "[-f] [component] show the last log lines", logs},
+		{"fault", "[name] break the running lab on purpose; without a name, list what there is and what is on", fault},
 		{"down", "stop everything; PURGE=1 deletes the data too", down},
 		{"build", "[program ...] build servers into the cache, all by default", build},
 	}
@@ -170,6 +171,17 @@ func logs(ctx context.Context, c lab.Config, args []string, out io.Writer) error
 		}
 	}
 	return lab.Logs(ctx, c, out, component, follow)
+}
+
+func fault(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	names, err := parse("fault", args, 1, noFlags)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return lab.ListFaults(ctx, c, out)
+	}
+	return lab.SetFault(ctx, c, names[0], out)
 }
 
 func down(ctx context.Context, c lab.Config, args []string, out io.Writer) error {

@@ -54,7 +54,7 @@ func TestTheStackHasEveryComponentOfTheLab(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"alertmanager", "api", "email", "gateway", "grafana", "jaeger", "load", "loki",
-		"migrate", "postgres", "prometheus", "pyroscope", "redis", "worker",
+		"migrate", "postgres", "prometheus", "pyroscope", "redis", "replica1", "replica2", "worker",
 	}
 	if got := load(t, source(t)).Project.ServiceNames(); !slices.Equal(got, want) {
 		t.Errorf("services = %q, want %q", got, want)

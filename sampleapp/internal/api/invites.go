@@ -55,7 +55,7 @@ func (h handlers) createInvite(c *gin.Context) error {
 
 // saveInvite saves the invite and enqueues its job, both or neither.
 func (h handlers) saveInvite(ctx context.Context, inviter store.User, email string) (invite store.Invite, created bool, err error) {
-	err = store.InTx(ctx, h.DB, func(tx pgx.Tx) error {
+	err = h.write(ctx, func(tx pgx.Tx) error {
 		invite, created, err = store.CreateInvite(ctx, tx, inviter.ID, email)
 		if err != nil || !created {
 			return err

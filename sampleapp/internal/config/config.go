@@ -50,6 +50,9 @@ type Config struct {
 	AdminAddr string
 	// DatabaseURL is the connection string of PostgreSQL; it holds a password.
 	DatabaseURL string
+	// Replicas are read replicas of that database. None reads everything from
+	// the primary.
+	Replicas []Replica
 	// RedisAddr is the host and port of Redis, RedisPassword its password,
 	// which may be empty.
 	RedisAddr, RedisPassword string
@@ -62,6 +65,14 @@ type Config struct {
 	LoadRate float64
 	// ProbeURL is what the probe asks.
 	ProbeURL string
+}
+
+// Replica is one read replica.
+type Replica struct {
+	// Name is what the primary calls it: its cluster_name.
+	Name string
+	// URL is its connection string; it holds a password.
+	URL string
 }
 
 // setting is one value: its flag, its environment variable and its default.
@@ -78,6 +89,7 @@ func settings() []setting {
 		// No flag: other users of the machine can read a command line.
 		{"", "DATABASE_URL", "", "PostgreSQL, for example postgres://user:password@127.0.0.1:15432/shop", []string{API, Email, Worker, Migrate},
 			setDatabaseURL},
+		{"", "DATABASE_REPLICAS", "", "read replicas, as name=postgres://... separated by commas", []string{API}, setReplicas},
 		{"redis-addr", "REDIS_ADDR", "127.0.0.1:16379", "host:port of Redis", []string{API, Redis},
 			func(c *Config, v string) error { return hostPort(&c.RedisAddr, v) }},
 		{"", "REDIS_PASSWORD", "", "password of Redis", []string{API, Redis},
@@ -217,6 +229,24 @@ func setDatabaseURL(c *Config, v string) error {
 		return errors.New("want postgres://user:password@host:port/database (the value is not shown)")
 	}
 	c.DatabaseURL = v
+	return nil
+}
+
+func setReplicas(c *Config, v string) error {
+	if v == "" {
+		return nil
+	}
+	for i, one := range strings.Split(v, ",") {
+		name, url, found := strings.Cut(strings.TrimSpace(one), "=")
+		replica := Config{}
+		if !found || name == "" || setDatabaseURL(&replica, url) != nil {
+			return fmt.Errorf("entry %d: want name=postgres://user:password@host:port/database (the value is not shown)", i+1)
+		}
+		if slices.ContainsFunc(c.Replicas, func(r Replica) bool { return r.Name == name }) {
+			return fmt.Errorf("entry %d has the name of another one", i+1)
+		}
+		c.Replicas = append(c.Replicas, Replica{Name: name, URL: replica.DatabaseURL})
+	}
 	return nil
 }
 

@@ -102,3 +102,25 @@ func TestHelpNamesEveryVariable(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicasHaveNamesAndAddresses(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"DATABASE_URL": "postgres://u:p@127.0.0.1:1/shop"}
+	if c, err := parse("--role api", env); err != nil || len(c.Replicas) != 0 {
+		t.Errorf("none: %v, %v", c.Replicas, err)
+	}
+	env["DATABASE_REPLICAS"] = "one=postgres://u:p@127.0.0.1:2/shop?sslmode=disable, two=postgres://u:p@127.0.0.1:3/shop"
+	c, err := parse("--role api", env)
+	if err != nil || len(c.Replicas) != 2 || c.Replicas[0].Name != "one" || c.Replicas[1].URL != "postgres://u:p@127.0.0.1:3/shop" {
+		t.Errorf("two: %v, %v", c.Replicas, err)
+	}
+	for name, bad := range map[string]string{
+		"no name": "postgres://u:hunter2@h/shop", "no address": "one=", "a name twice": "a=postgres://u:hunter2@h/shop,a=postgres://u:hunter2@h/shop",
+		"nothing between": "a=postgres://u:hunter2@h/shop,,b=postgres://u:hunter2@h/shop",
+	} {
+		env["DATABASE_REPLICAS"] = bad
+		if _, err := parse("--role api", env); err == nil || !strings.Contains(err.Error(), "DATABASE_REPLICAS") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -16,8 +16,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -69,6 +71,26 @@ type runner struct {
 	stats   *stats
 	slots   chan struct{}
 	sending sync.WaitGroup
+	turn    atomic.Int64
+	users   []*http.Client
+}
+
+// users is how many users the load plays, each with cookies of their own.
+const users = 16
+
+// newUsers returns clients that share everything but their cookies.
+func newUsers(client *http.Client) ([]*http.Client, error) {
+	all := make([]*http.Client, users)
+	for i := range all {
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			return nil, fmt.Errorf("make a cookie jar: %w", err)
+		}
+		own := *client
+		own.Jar = jar
+		all[i] = &own
+	}
+	return all, nil
 }
 
 // Run waits until the gateway is ready and sends requests until ctx ends. It
@@ -91,6 +113,10 @@ func Run(ctx context.Context, c Config) error {
 		c.Sizes = seed.Default()
 	}
 	r := &runner{Config: c, mix: newMix(c.Run, c.Sizes), stats: newStats(), slots: make(chan struct{}, c.MaxInFlight)}
+	var err error
+	if r.users, err = newUsers(c.Client); err != nil {
+		return err
+	}
 	if !r.waitUntilReady(ctx) {
 		return nil
 	}
@@ -163,7 +189,7 @@ func (r *runner) do(ctx context.Context, q Request) (status int, err error) {
 	if q.Body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := r.Client.Do(request)
+	response, err := r.users[r.turn.Add(1)%users].Do(request)
 	if err != nil {
 		return 0, err
 	}

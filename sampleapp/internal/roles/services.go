@@ -58,11 +58,18 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 	if err != nil {
 		return err
 	}
+	replicas, err := openReplicas(ctx, c, a, db)
+	if err != nil {
+		return err
+	}
+	defer replicas.close()
 	limiter, err := newLimiter(c, a)
 	if err != nil {
 		return err
 	}
-	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Jobs: inserter, Limiter: limiter})
+	handler := api.New(api.Config{
+		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter, Limiter: limiter,
+	})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
 }
 
@@ -121,11 +128,16 @@ func runLoad(ctx context.Context, c config.Config, a *agent.Agent) error {
 
 // openDB opens the pool of a role and has the agent observe it.
 func openDB(ctx context.Context, c config.Config, a *agent.Agent) (*pgxpool.Pool, error) {
-	db, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, Application: c.Role, Tracer: agentpgx.NewTracer(a)})
+	return openPool(ctx, c, a, "primary", c.DatabaseURL)
+}
+
+// openPool opens a pool that the agent knows by a name.
+func openPool(ctx context.Context, c config.Config, a *agent.Agent, name, url string) (*pgxpool.Pool, error) {
+	db, err := store.Open(ctx, store.Config{URL: url, Application: c.Role, Tracer: agentpgx.NewTracer(a)})
 	if err != nil {
 		return nil, err
 	}
-	if err := agentpgx.ObservePool(a, "primary", db); err != nil {
+	if err := agentpgx.ObservePool(a, name, db); err != nil {
 		db.Close()
 		return nil, err
 	}
