@@ -106,7 +106,7 @@ check-generated: generate ## Fail where a generated file is not the committed on
 	if [ -n "$$untracked" ]; then echo "not committed:"; echo "$$untracked"; exit 1; fi
 
 .PHONY: test
-test: check test-race test-rules test-e2e ## Everything: check, all tests with the race detector, the alert rules, the lab end to end
+test: check test-race test-rules test-e2e test-console ## Everything: check, all tests with the race detector, the alert rules, the lab end to end, the console
 
 # internal/overhead compares agents of others, which need not be built twice.
 .PHONY: test-race
@@ -122,7 +122,29 @@ test-rules: servers
 # Real servers on free ports, real requests, real answers of every store.
 .PHONY: test-e2e
 test-e2e: servers
-	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e ./zipkin
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m -skip TestLab/the_console ./e2e ./zipkin
+
+# Types and unit tests of the console's page, then every dashboard in a real
+# browser in front of a lab. SCREENSHOTS=folder writes pictures there.
+.PHONY: test-console
+test-console: servers test-page ## The console: its own tests, and every dashboard in a real browser
+	sh compose/console/needs.sh
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m -run TestLab/the_console ./e2e
+
+.PHONY: test-page
+test-page:
+	sh compose/console/needs.sh node
+	cd "$$($(LAB_COMMAND) page)" && npm run check && npm test
+
+.PHONY: screenshots
+screenshots: export SCREENSHOTS := $(CURDIR)/docs/img
+screenshots: test-console ## Write the pictures of the console in docs/img anew
+
+# The same questions to the lab in containers, and what only containers can be
+# asked. Not part of test: it needs an engine that has the images or can get them.
+.PHONY: test-docker
+test-docker: ## The lab in Docker, end to end, where an engine answers
+	cd internal/contract && PLUMBLINE_E2E=docker $(GO) test -v -count=1 -timeout 30m ./e2e
 
 ##: Measurements, for a machine that does nothing else
 

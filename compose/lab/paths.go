@@ -23,6 +23,7 @@ func (p paths) data(component string) string {
 	return filepath.Join(p.allData(), component)
 }
 func (p paths) secrets() string   { return filepath.Join(p.home, "secrets.json") }
+func (p paths) console() string   { return filepath.Join(p.home, "bin", "console") }
 func (p paths) sampleapp() string { return filepath.Join(p.home, "bin", "sampleapp") }
 
 // purged lists everything below the home that the lab ever makes. Down deletes

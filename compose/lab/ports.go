@@ -17,7 +17,7 @@ const loopback = "127.0.0.1"
 type Ports struct {
 	Gateway, API, Email, Worker                                int
 	GatewayAdmin, APIAdmin, EmailAdmin, WorkerAdmin, LoadAdmin int
-	Grafana, Prometheus, Alertmanager                          int
+	Grafana, Console, Prometheus, Alertmanager                 int
 	Jaeger, JaegerGRPC, JaegerOTLP, JaegerOTLPGRPC             int
 	JaegerZipkin, JaegerHealth, JaegerMetrics                  int
 	Loki, LokiGRPC, Pyroscope, PyroscopeGRPC                   int
@@ -52,6 +52,7 @@ func (p *Ports) rows() []portRow {
 		{"WORKER_ADMIN_PORT", "worker", 9467, &p.WorkerAdmin},
 		{"LOAD_ADMIN_PORT", "load", 9468, &p.LoadAdmin},
 		{"GRAFANA_PORT", "grafana", 3000, &p.Grafana},
+		{"CONSOLE_PORT", "console", 3001, &p.Console},
 		{"PROMETHEUS_PORT", "prometheus", 9090, &p.Prometheus},
 		{"ALERTMANAGER_PORT", "alertmanager", 9093, &p.Alertmanager},
 		{"JAEGER_PORT", "jaeger", 16686, &p.Jaeger},

@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|fault|down|build
+//	go run ./compose/cmd/lab up|status|logs|fault|down|build|page
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -39,6 +39,7 @@ func commands() []command {
 		{"fault", "[name] break the running lab on purpose; without a name, list what there is and what is on", fault},
 		{"down", "stop everything; PURGE=1 deletes the data too", down},
 		{"build", "[program ...] build servers into the cache, all by default", build},
+		{"page", "put the console's sources and modules into the cache, for its tests", page},
 	}
 }
 
@@ -206,5 +207,18 @@ func build(ctx context.Context, c lab.Config, args []string, out io.Writer) erro
 	for _, path := range built {
 		fmt.Fprintln(out, path)
 	}
+	return nil
+}
+
+// page prints one line, the folder, for scripts: progress goes to standard error.
+func page(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	if _, err := parse("page", args, 0, noFlags); err != nil {
+		return err
+	}
+	work, err := lab.PreparePage(ctx, c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, work)
 	return nil
 }
