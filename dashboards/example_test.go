@@ -31,5 +31,6 @@ func ExampleWriteWith() {
 		fmt.Println(f.Name())
 	}
 	// Output:
+	// plumbline-benchmarks.json
 	// plumbline-service-overview.json
 }
