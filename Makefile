@@ -50,6 +50,10 @@ status: ## Show every component; ARGS=--json for programs. Fails if one is down
 logs: ## Show the last log lines; ARGS="-f api" follows one component
 	@$(LAB_COMMAND) logs $(ARGS)
 
+.PHONY: fault
+fault: ## Break the lab on purpose; FAULT=replica-lag=5s, FAULT=clear mends it; without FAULT, list what there is
+	@$(LAB_COMMAND) fault $(FAULT)
+
 .PHONY: down
 down: ## Stop the lab; PURGE=1 deletes its data too
 	@$(LAB_COMMAND) down
@@ -123,7 +127,7 @@ check-generated: generate ## Fail where a generated file is not the committed on
 	if [ -n "$$untracked" ]; then echo "not committed:"; echo "$$untracked"; exit 1; fi
 
 .PHONY: test
-test: check test-race test-rules test-e2e ## Everything: check, all tests with the race detector, the alert rules, the lab end to end
+test: check test-race test-rules test-e2e test-console ## Everything: check, all tests with the race detector, the alert rules, the lab end to end, the console
 
 # internal/overhead compares agents of others, which need not be built twice.
 .PHONY: test-race
@@ -139,7 +143,29 @@ test-rules: servers
 # Real servers on free ports, real requests, real answers of every store.
 .PHONY: test-e2e
 test-e2e: servers
-	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m ./e2e
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m -skip TestLab/the_console ./e2e ./zipkin
+
+# Types and unit tests of the console's page, then every dashboard in a real
+# browser in front of a lab. SCREENSHOTS=folder writes pictures there.
+.PHONY: test-console
+test-console: servers test-page ## The console: its own tests, and every dashboard in a real browser
+	sh compose/console/needs.sh
+	cd internal/contract && PLUMBLINE_E2E=1 $(GO) test -v -count=1 -timeout 30m -run TestLab/the_console ./e2e
+
+.PHONY: test-page
+test-page:
+	sh compose/console/needs.sh node
+	cd "$$($(LAB_COMMAND) page)" && npm run check && npm test
+
+.PHONY: screenshots
+screenshots: export SCREENSHOTS := $(CURDIR)/docs/img
+screenshots: test-console ## Write the pictures of the console in docs/img anew
+
+# The same questions to the lab in containers, and what only containers can be
+# asked. Not part of test: it needs an engine that has the images or can get them.
+.PHONY: test-docker
+test-docker: ## The lab in Docker, end to end, where an engine answers
+	cd internal/contract && PLUMBLINE_E2E=docker $(GO) test -v -count=1 -timeout 30m ./e2e
 
 ##: Measurements, for a machine that does nothing else
 

@@ -26,6 +26,8 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/profiles"
 	"github.com/cacheu/plumbline/agent/internal/traces"
+	"github.com/cacheu/plumbline/agent/replication"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // scopeName is the instrumentation scope of the agent's spans.
@@ -41,12 +43,15 @@ type Agent struct {
 	tracer     *traces.Tracer // nil when traces are disabled
 	http       *httpMetrics
 	findings   *findings
+	saturation *saturation.Collector // nil when disabled
+	knee       *saturation.Knee      // nil when disabled
 
 	logs     *logs.Pipeline
-	traces   *traces.Pipeline  // nil when disabled
-	profiles *profiles.Session // nil when disabled
-	admin    *admin.Server     // nil when off
-	kits     sync.Map          // what adapters keep with the agent; see Kit
+	traces   *traces.Pipeline       // nil when disabled
+	profiles *profiles.Session      // nil when disabled
+	replicas *replication.Collector // nil where there is nothing to watch
+	admin    *admin.Server          // nil when off
+	kits     sync.Map               // what adapters keep with the agent; see Kit
 
 	stop     atomic.Bool
 	stopping chan struct{} // closed when Shutdown begins
@@ -101,6 +106,9 @@ func (a *Agent) start() error {
 	if err := a.registerMetrics(); err != nil {
 		return err
 	}
+	if err := a.startReplication(); err != nil {
+		return err
+	}
 	if c.AdminAddr == Off {
 		return nil
 	}
@@ -124,6 +132,9 @@ func (a *Agent) registerMetrics() error {
 		return err
 	}
 	if a.findings, err = newFindings(a.registerer, a.config.Metrics.NPlusOne); err != nil {
+		return err
+	}
+	if err := a.startSaturation(); err != nil {
 		return err
 	}
 	info := catalog.BuildInfo.Desc()
@@ -203,8 +214,9 @@ func (a *Agent) Shutdown(ctx context.Context) error {
 // take the others' time. The logs end last, because the others may log how they
 // end.
 func (a *Agent) shutdown(ctx context.Context) error {
-	var profilesErr, tracesErr, logsErr, adminErr error
+	var replicasErr, profilesErr, tracesErr, logsErr, adminErr error
 	var wg sync.WaitGroup
+	wg.Go(func() { replicasErr = a.replicas.Shutdown(ctx) })
 	if a.profiles != nil {
 		wg.Go(func() { profilesErr = a.profiles.Stop(ctx) })
 	}
@@ -221,7 +233,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	if a.admin != nil {
 		adminErr = a.admin.Stop(ctx)
 	}
-	return errors.Join(profilesErr, tracesErr, logsErr, adminErr)
+	return errors.Join(replicasErr, profilesErr, tracesErr, logsErr, adminErr)
 }
 
 // Flush sends the traces and logs that were produced before the call, and

@@ -10,6 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/cacheu/plumbline/agent/internal/nplusone"
+	"github.com/cacheu/plumbline/agent/replication"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // Defaults of [Config].
@@ -69,10 +71,17 @@ type Config struct {
 	// "jaeger", or "none" alone. Defaults to tracecontext and baggage.
 	Propagators []string
 
+	// Replication measures the replicas of a PostgreSQL database. Its metrics and
+	// log lines are the agent's: the fields Registerer and Logger are not looked
+	// at. Nil measures nothing.
+	Replication *replication.Config
+
 	Metrics  Metrics
 	Traces   Traces
 	Logs     Logs
 	Profiles Profiles
+
+	Saturation Saturation
 }
 
 // Metrics configures what is measured of requests.
@@ -196,6 +205,8 @@ func (c Config) WithDefaults() Config {
 	c.Profiles.Interval = cmp.Or(c.Profiles.Interval, DefaultProfileInterval)
 	c.Profiles.MutexFraction = cmp.Or(c.Profiles.MutexFraction, 100)
 	c.Profiles.BlockRate = cmp.Or(c.Profiles.BlockRate, 1_000_000)
+	c.Saturation.Window = cmp.Or(c.Saturation.Window, saturation.DefaultWindow)
+	c.Saturation.KneeWindow = cmp.Or(c.Saturation.KneeWindow, saturation.DefaultKneeWindow)
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/replication"
 )
 
 func TestDefaults(t *testing.T) {
@@ -32,7 +33,8 @@ func TestDefaults(t *testing.T) {
 			Exporter: agent.Exporter{Endpoint: "http://localhost:4318/v1/logs", Timeout: 10 * time.Second, QueueCapacity: 4096},
 			Console:  os.Stdout, Level: "info",
 		},
-		Profiles: agent.Profiles{Address: "http://localhost:4040", Interval: 15 * time.Second, MutexFraction: 100, BlockRate: 1_000_000},
+		Profiles:   agent.Profiles{Address: "http://localhost:4040", Interval: 15 * time.Second, MutexFraction: 100, BlockRate: 1_000_000},
+		Saturation: agent.Saturation{Window: 10 * time.Second, KneeWindow: 2 * time.Minute},
 	}
 	got := agent.Config{Service: "shop"}.WithDefaults()
 	if !reflect.DeepEqual(got, want) {
@@ -57,7 +59,8 @@ func full() agent.Config {
 	return agent.Config{
 		Service: "shop", Version: "1.2", Environment: "test", Instance: "one", Attributes: map[string]string{"team": "a"},
 		Registry: prometheus.NewRegistry(), AdminAddr: "off", Propagators: []string{"b3"},
-		Metrics: agent.Metrics{MaxSeries: 7, NPlusOne: 9},
+		Replication: &replication.Config{Nodes: []replication.Node{{Name: "pg0", DB: replication.SQL(nil)}}},
+		Metrics:     agent.Metrics{MaxSeries: 7, NPlusOne: 9},
 		Traces: agent.Traces{
 			Disabled: true, Exporter: exporter("traces"), SampleRatio: 0.25, Keep: 5, SpanExporter: tracetest.NewInMemoryExporter(),
 		},
@@ -67,6 +70,7 @@ func full() agent.Config {
 			Headers: map[string]string{"X-Own": "yes"}, Tags: map[string]string{"team": "a"},
 			Interval: 20 * time.Second, MutexFraction: 5, BlockRate: 6,
 		},
+		Saturation: agent.Saturation{Disabled: true, Window: 11 * time.Second, KneeWindow: 3 * time.Minute},
 	}
 }
 

@@ -31,6 +31,7 @@
 // agent.go is the lifecycle and start.go builds the pipelines of the internal
 // packages; request.go, operation.go and call.go are the adapter kit on which
 // agentgin, agentgrpc, agentjob, agentpgx and the others are built; findings.go
-// is N+1 detection; httpmetrics.go and telemetry.go are the instruments. Each
+// is N+1 detection; httpmetrics.go and telemetry.go are the instruments, and
+// saturation.go starts those of utilization. Each
 // internal package wraps one vendor SDK.
 package agent

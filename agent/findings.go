@@ -81,6 +81,8 @@ func (q *Request) report() bool {
 	}
 	seen := probe.Report{Queries: runs, Rows: rows, Threshold: f.threshold}
 	for _, n := range found {
+		// They become labels; signatures of this module's adapters are clean.
+		n.Signature, n.Source = clean(n.Signature, 1024), clean(n.Source, 1024)
 		site, fix := callsite.Describe(n.Site), batched(n.Signature)
 		seen.Findings = append(seen.Findings, probe.Finding{
 			Route: q.route, Signature: n.Signature, Source: n.Source, Site: site, Fix: fix, Count: n.Count, Total: n.Total,

@@ -98,6 +98,18 @@ func TestANilAgent(t *testing.T) {
 				t.Errorf("%s are charged", d)
 			}
 		},
+		"Saturation": func(t *testing.T) {
+			if _, ok := a.Saturation().Utilization(catalog.ResourceCPU); ok {
+				t.Error("it knows something")
+			}
+		},
+		"ObserveUsage": func(t *testing.T) {
+			stop, err := a.ObserveUsage(catalog.ResourceWorkers, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			stop()
+		},
 		"Kit": func(t *testing.T) {
 			if got := a.Kit("key", func(given *agent.Agent) any { return given == nil }); got != true {
 				t.Errorf("kit %v", got)

@@ -95,6 +95,7 @@ func (a *Agent) StartOperation(ctx context.Context, info OperationInfo) (context
 	if a == nil {
 		return ctx, nil
 	}
+	info.Name = clean(info.Name, 255) // it becomes a label where there is a finding
 	c := &operationContext{}
 	o, q := &c.operation, &c.request
 	o.account, q.agent, q.outer, q.route = q, a, ctx, info.Name
@@ -177,11 +178,12 @@ func (o *Operation) describe(r Outcome, summary reqscope.Summary) {
 	}
 	if r.ErrorType != "" {
 		q.keepFor(keepError)
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, r.ErrorType))
+		attrs = append(attrs, attribute.String(catalog.AttrErrorType, clean(r.ErrorType, 255)))
 		q.span.SetStatus(codes.Error, description(r))
 	}
 	if reasons := q.kept(); reasons != "" {
 		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
+		q.span.Keep = true
 	}
 	q.span.Describe(attrs)
 }

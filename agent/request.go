@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"runtime/debug"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/logs"
 	"github.com/cacheu/plumbline/agent/internal/reqscope"
 	"github.com/cacheu/plumbline/agent/internal/traces"
+	"github.com/cacheu/plumbline/agent/saturation"
 )
 
 // Request is one server request that is being measured. It is what an adapter
@@ -38,8 +37,9 @@ type Request struct {
 	start   time.Time
 	http    *http.Request
 	outer   context.Context // whose profile labels are restored at the end
-	label   string          // the span ID in the profile labels; empty where there are none
-	keep    atomic.Uint32   // reasons to store the trace although it is not sampled
+	entry   saturation.Entry
+	label   string        // the span ID in the profile labels; empty where there are none
+	keep    atomic.Uint32 // reasons to store the trace although it is not sampled
 }
 
 // requestContext is the request's context and its account in one allocation.
@@ -85,6 +85,7 @@ func (a *Agent) StartRequest(r *http.Request, route string) (*Request, *http.Req
 	q.scope.Begin(q.start)
 	q.series = a.http.routes.Get(route)
 	q.series.active.Inc()
+	q.entry = a.knee.Enter(q.start)
 	var ctx context.Context
 	ctx, q.span = a.tracer.Start(c, traces.SpanStart{Name: spanName(r.Method, route), Kind: trace.SpanKindServer, Time: q.start})
 	return q, r.WithContext(q.setLabels(ctx, route))
@@ -164,6 +165,7 @@ func (q *Request) End(r Response) {
 	}
 	q.unsetLabels()
 	q.series.active.Dec()
+	q.agent.knee.Leave(q.entry, end, served(r.Status))
 	summary := q.scope.End(end)
 	elapsed := end.Sub(q.start)
 	q.observe(r.Status, elapsed, end)
@@ -207,49 +209,6 @@ func (q *Request) account(summary reqscope.Summary) {
 			q.series.queries.Observe(float64(part.Calls))
 		}
 	}
-}
-
-// describe sets every attribute in one call, which is one lock and one
-// allocation of the span; the array stays on the stack.
-func (q *Request) describe(r Response, summary reqscope.Summary) {
-	var room [20]attribute.KeyValue
-	attrs := append(room[:0],
-		attribute.String(catalog.AttrHTTPRequestMethod, HTTPMethod(q.http.Method)),
-		attribute.String(catalog.AttrHTTPRoute, q.route),
-		attribute.Int(catalog.AttrHTTPStatusCode, r.Status),
-		attribute.Int64(catalog.AttrHTTPResponseSize, r.Size),
-		attribute.String(catalog.AttrURLPath, clean(q.http.URL.Path, 1024)),
-		attribute.String(catalog.AttrURLScheme, scheme(q.http)),
-		attribute.String(catalog.AttrServerAddress, clean(q.http.Host, 255)),
-		attribute.String(catalog.AttrUserAgent, clean(q.http.UserAgent(), 256)),
-	)
-	if q.label != "" {
-		attrs = append(attrs, attribute.String(catalog.AttrProfileID, q.label))
-	}
-	for _, part := range summary {
-		if part.Calls > 0 || part.Time > 0 {
-			attrs = append(attrs, attribute.Float64(componentAttrs[part.Component], part.Time.Seconds()))
-		}
-	}
-	if r.Panic != nil || r.Status >= http.StatusInternalServerError {
-		q.keepFor(keepError)
-	}
-	switch {
-	case r.Panic != nil:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, "panic"))
-		q.span.SetStatus(codes.Error, clean(fmt.Sprint(r.Panic), 1024))
-	case r.Status >= http.StatusInternalServerError:
-		attrs = append(attrs, attribute.String(catalog.AttrErrorType, strconv.Itoa(r.Status)))
-		message := ""
-		if r.Err != nil {
-			message = clean(r.Err.Error(), 1024)
-		}
-		q.span.SetStatus(codes.Error, message)
-	}
-	if reasons := q.kept(); reasons != "" {
-		attrs = append(attrs, attribute.String(catalog.AttrKept, reasons))
-	}
-	q.span.Describe(attrs)
 }
 
 // componentAttrs and componentKeys are the names of the parts, joined once.

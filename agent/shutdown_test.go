@@ -27,12 +27,13 @@ type stack struct {
 
 	mu    sync.Mutex
 	paths map[string]int
+	bytes map[string]int64 // of the requests' bodies
 	hangs map[string]bool
 }
 
 func newStack(t *testing.T, hangs ...string) *stack {
 	t.Helper()
-	s := &stack{hung: make(chan struct{}), paths: map[string]int{}, hangs: map[string]bool{}}
+	s := &stack{hung: make(chan struct{}), paths: map[string]int{}, bytes: map[string]int64{}, hangs: map[string]bool{}}
 	for _, path := range hangs {
 		s.hangs[path] = true
 	}
@@ -45,9 +46,10 @@ func newStack(t *testing.T, hangs ...string) *stack {
 }
 
 func (s *stack) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	n, _ := io.Copy(io.Discard, r.Body)
 	s.mu.Lock()
 	s.paths[r.URL.Path]++
+	s.bytes[r.URL.Path] += n
 	hangs := s.hangs[r.URL.Path]
 	s.mu.Unlock()
 	if hangs {
@@ -297,7 +299,7 @@ func TestCertificatesReachBothExporters(t *testing.T) {
 // newMutualTLS is a stack that speaks TLS and trusts clients of the authority.
 func newMutualTLS(t *testing.T, authority *certtest.Authority) *stack {
 	t.Helper()
-	s := &stack{paths: map[string]int{}}
+	s := &stack{paths: map[string]int{}, bytes: map[string]int64{}}
 	s.Server = httptest.NewUnstartedServer(s)
 	s.TLS = &tls.Config{
 		Certificates: []tls.Certificate{authority.Issue("server", time.Now().Add(time.Hour)).TLS},

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -20,6 +21,7 @@ import (
 	"github.com/cacheu/plumbline/agent/internal/otlp"
 	"github.com/cacheu/plumbline/agent/internal/profiles"
 	"github.com/cacheu/plumbline/agent/internal/traces"
+	"github.com/cacheu/plumbline/agent/replication"
 )
 
 // resource describes the service in traces and logs. It is built by hand: the
@@ -86,6 +88,18 @@ func (a *Agent) startTraces() error {
 	}
 	a.tracer = a.traces.Tracer(scopeName, a.config.Version)
 	return nil
+}
+
+// startReplication watches the replicas that the configuration names.
+func (a *Agent) startReplication() error {
+	if a.config.Replication == nil {
+		return nil
+	}
+	c := *a.config.Replication
+	c.Registerer, c.Logger = a.registerer, a.Logger(context.Background())
+	var err error
+	a.replicas, err = replication.NewCollector(c)
+	return err
 }
 
 // tagSafe replaces what would end a value in the list of tags that Pyroscope is

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/batch"
+	"github.com/cacheu/plumbline/agent/internal/cputime"
 	"github.com/cacheu/plumbline/agent/internal/metrics"
 )
 
@@ -15,7 +18,7 @@ type telemetryCollector struct {
 	agent *Agent
 
 	produced, sent, dropped, queue, bytes, up *prometheus.Desc
-	series, seriesMax                         *prometheus.Desc
+	cpu, series, seriesMax                    *prometheus.Desc
 }
 
 func newTelemetryCollector(a *Agent) *telemetryCollector {
@@ -27,6 +30,7 @@ func newTelemetryCollector(a *Agent) *telemetryCollector {
 		queue:     metrics.Desc(catalog.TelemetryQueue),
 		bytes:     metrics.Desc(catalog.TelemetryBytes),
 		up:        metrics.Desc(catalog.ExporterUp),
+		cpu:       metrics.Desc(catalog.AgentCPU),
 		series:    metrics.Desc(catalog.LabelValues),
 		seriesMax: metrics.Desc(catalog.LabelValuesMax),
 	}
@@ -34,7 +38,7 @@ func newTelemetryCollector(a *Agent) *telemetryCollector {
 
 // Describe implements [prometheus.Collector].
 func (t *telemetryCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{t.produced, t.sent, t.dropped, t.queue, t.bytes, t.up, t.series, t.seriesMax} {
+	for _, d := range []*prometheus.Desc{t.produced, t.sent, t.dropped, t.queue, t.bytes, t.up, t.cpu, t.series, t.seriesMax} {
 		ch <- d
 	}
 }
@@ -54,9 +58,27 @@ func (t *telemetryCollector) Collect(ch chan<- prometheus.Metric) {
 		t.signal(ch, catalog.Profiles, a.profiles.Stats())
 		t.counter(ch, t.bytes, a.profiles.BytesSent(), string(catalog.Profiles))
 	}
-	route := string(catalog.HTTPRoute)
-	t.gauge(ch, t.series, float64(a.http.series.Len()), route)
-	t.gauge(ch, t.seriesMax, float64(a.config.Metrics.MaxSeries), route)
+	for signal, used := range t.cpuTimes() {
+		ch <- prometheus.MustNewConstMetric(t.cpu, prometheus.CounterValue, used.Seconds(), string(signal))
+	}
+	for label, use := range a.caps() {
+		t.gauge(ch, t.series, float64(use.values), string(label))
+		t.gauge(ch, t.seriesMax, float64(use.most), string(label))
+	}
+}
+
+// cpuTimes is the processor time that the agent can tell from the service's:
+// what the goroutines that send a signal use, where threads have a clock.
+// Profiles are missing: pyroscope-go collects them on goroutines of its own.
+func (t *telemetryCollector) cpuTimes() map[catalog.Signal]time.Duration {
+	if !cputime.Supported {
+		return nil
+	}
+	used := t.agent.logs.CPU()
+	if t.agent.traces != nil {
+		used[catalog.Traces] = t.agent.traces.CPU()
+	}
+	return used
 }
 
 func (t *telemetryCollector) signal(ch chan<- prometheus.Metric, s catalog.Signal, stats batch.Stats) {

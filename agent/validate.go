@@ -54,6 +54,11 @@ func (c Config) Validate() error {
 	if n := c.Metrics.NPlusOne; n != -1 && n < 2 {
 		v.add("Metrics.NPlusOne", "", "%d is out of bounds: use 2 or more, or -1 for no detection", n)
 	}
+	if c.Replication != nil {
+		if err := c.Replication.WithDefaults().Validate(); err != nil {
+			v.add("Replication", "", "%v", err)
+		}
+	}
 	if !c.Traces.Disabled {
 		v.exporter("Traces", c.Traces.Exporter)
 		if r := c.Traces.SampleRatio; r != -1 && !(r >= 0 && r <= 1) { // also NaN
@@ -72,6 +77,7 @@ func (c Config) Validate() error {
 	if !c.Profiles.Disabled {
 		v.profiles(c.Service, c.Profiles)
 	}
+	v.saturation(c.Saturation)
 	return errors.Join(v.errs...)
 }
 

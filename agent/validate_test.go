@@ -28,6 +28,17 @@ func TestValidate(t *testing.T) {
 		set  func(*agent.Config)
 		want []problem
 	}{
+		"windows out of bounds": {
+			func(c *agent.Config) { c.Saturation.Window, c.Saturation.KneeWindow = time.Millisecond, time.Second },
+			[]problem{
+				{"Saturation.Window", "", "1ms is out of bounds: use 1s to 5m0s"},
+				{"Saturation.KneeWindow", "", "1s is out of bounds: use 10s to 1h0m0s"},
+			},
+		},
+		"windows out of bounds that nobody uses": {
+			func(c *agent.Config) { c.Saturation.Disabled, c.Saturation.Window = true, time.Millisecond }, nil,
+		},
+
 		// The service.
 		"a service is required": {
 			func(c *agent.Config) { c.Service = "" },

@@ -22,8 +22,8 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, have := readAll(t, fresh), readAll(t, generated)
-	if len(want) != 8 {
-		t.Errorf("%d files, want 4 groups in 2 flavours", len(want))
+	if len(want) != 12 {
+		t.Errorf("%d files, want 6 groups in 2 flavours", len(want))
 	}
 	for name, content := range want {
 		if have[name] != content {
@@ -70,7 +70,7 @@ func TestOnlyTheRecordingRulesDifferByFlavour(t *testing.T) {
 		}
 		return rules
 	}
-	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml"} {
+	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml", "replication.yml", "utilization.yml"} {
 		if body("native/"+name) != body("classic/"+name) {
 			t.Errorf("%s differs by flavour; test both with promtool", name)
 		}
@@ -157,7 +157,7 @@ func TestOptionsReachTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := readAll(t, dir)
-	if len(files) != 4 {
+	if len(files) != 6 {
 		t.Errorf("wrote %d files, want those of one flavour", len(files))
 	}
 	for name, wants := range map[string][]string{
@@ -166,7 +166,10 @@ func TestOptionsReachTheRules(t *testing.T) {
 		"classic/slo-errors.yml": {"(14.4 * 0.05)", "rate5m[6m]) * 3) >= 3", "for: 6s", "for: 1m30s", "5% may",
 			"https://grafana.example/d/plumbline-service-overview?", "https://wiki.example/runbooks/ErrorBudgetBurnFast.md"},
 		"classic/slo-latency.yml": {"(14.4 * 0.01)", "in more than 250ms"},
-		"classic/targets.yml":     {`up{job=~"shop|cart",job!~"mimir"}`, "for: 12s", "[2h24m]"},
+		"classic/replication.yml": {"> 10", "for: 12s", "[30s]", "https://grafana.example/d/plumbline-replication-lag?"},
+		"classic/utilization.yml": {"[6m]", "[3m]", ", 1440) > 1", "for: 12s", "(14.4 * 0.01)",
+			"https://grafana.example/d/plumbline-utilization?"},
+		"classic/targets.yml": {`up{job=~"shop|cart",job!~"mimir"}`, "for: 12s", "[2h24m]"},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(files[name], want) {

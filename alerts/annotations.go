@@ -11,7 +11,12 @@ import (
 // serviceAnnotations completes the annotations of an alert whose series name a
 // service: the link opens the dashboard on that service.
 func (o Options) serviceAnnotations(alert, summary, description string) Annotations {
-	link := o.dashboard(catalog.DashboardServiceOverview) +
+	return o.serviceAnnotationsOn(catalog.DashboardServiceOverview, alert, summary, description)
+}
+
+// serviceAnnotationsOn does so with another dashboard that knows services.
+func (o Options) serviceAnnotationsOn(uid catalog.DashboardUID, alert, summary, description string) Annotations {
+	link := o.dashboard(uid) +
 		"?" + setVariable(catalog.VarService, catalog.ServiceName) +
 		// A service need not have an environment, and an empty choice would
 		// select nothing instead of everything.
@@ -30,6 +35,15 @@ func (o Options) targetAnnotations(alert, summary, description string) Annotatio
 		DashboardURL: o.dashboard(catalog.DashboardServiceOverview),
 		RunbookURL:   o.runbook(alert),
 	}
+}
+
+// replicationAnnotations is serviceAnnotations with a link to the dashboard on
+// replication, of the service that watches it.
+func (o Options) replicationAnnotations(alert, summary, description string) Annotations {
+	a := o.serviceAnnotations(alert, summary, description)
+	_, query, _ := strings.Cut(a.DashboardURL, "?")
+	a.DashboardURL = o.dashboard(catalog.DashboardReplicationLag) + "?" + query
+	return a
 }
 
 func (o Options) dashboard(uid catalog.DashboardUID) string {

@@ -23,6 +23,8 @@
 //	slo_errors.go      alerts on the error budget
 //	slo_latency.go     alerts on the latency budget
 //	targets.go         alerts on targets that are down or gone
+//	replication.go     alerts on replicas, slots and where reads go
+//	utilization.go     alerts on resources that run out, or make users wait
 //	annotations.go     templates and links in annotations
 //	prometheus.go      the Prometheus form
 package alerts

@@ -34,5 +34,12 @@ func ExampleAll() {
 	// ticket TargetDown
 	// page TargetVanished
 	// ticket TargetVanished
+	// ticket ReplicationLagging
+	// ticket ReplicaDisconnected
+	// ticket ReplicationSlotRetains
+	// ticket RouterFallsBack
+	// ticket UtilizationHigh
+	// page SaturationHurts
+	// ticket ExhaustionPredicted
 	// alert options: error target 99.9 is not between 0.9306 and 1: below, a page could never fire; at 1, there is no budget
 }

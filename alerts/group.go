@@ -76,5 +76,5 @@ func All(o Options) ([]Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("alert options: %w", err)
 	}
-	return []Group{recording, sloErrors(o), sloLatency(o), targets(o)}, nil
+	return []Group{recording, sloErrors(o), sloLatency(o), targets(o), replication(o), utilization(o)}, nil
 }

@@ -88,7 +88,7 @@ func TestEveryRuleFileIsTested(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"native/slo-recording.yml", "classic/slo-recording.yml", "native/slo-errors.yml", "classic/slo-errors.yml",
-		"native/slo-latency.yml", "classic/slo-latency.yml", "native/targets.yml"} {
+		"native/slo-latency.yml", "classic/slo-latency.yml", "native/targets.yml", "native/replication.yml", "native/utilization.yml"} {
 		if !tested[generated+"/"+file] {
 			t.Errorf("no promtool test loads %s", file)
 		}

@@ -100,11 +100,19 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
+	replication, err := replicationLag(o)
+	if err != nil {
+		return nil, err
+	}
+	used, err := utilization(o)
+	if err != nil {
+		return nil, err
+	}
 	benchmarks, err := benchmarks(o)
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview, benchmarks}, nil
+	return []Dashboard{overview, replication, used, benchmarks}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

@@ -23,4 +23,6 @@
 //	service_overview.go   the dashboard of one service, one function per panel
 //	service_process.go    its panels about dependencies, process and logs
 //	benchmarks.go         the dashboard of benchmark runs
+//	replication_lag.go    the dashboard of a database's replicas and the router
+//	utilization.go        the dashboard of what a service uses, and how near it is to its knee
 package dashboards

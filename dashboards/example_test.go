@@ -32,5 +32,7 @@ func ExampleWriteWith() {
 	}
 	// Output:
 	// plumbline-benchmarks.json
+	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
+	// plumbline-utilization.json
 }

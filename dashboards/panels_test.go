@@ -105,7 +105,7 @@ func TestPanelsDoNotOverlapAndFitTheGrid(t *testing.T) {
 
 func TestPanelsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	known := []string{"row", "stat", "timeseries", "heatmap", "table", "logs"}
+	known := []string{"row", "stat", "timeseries", "heatmap", "table", "logs", "xychart"}
 	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
 		titles := map[string]bool{}
 		for _, p := range m.Panels {
@@ -158,7 +158,7 @@ func TestTargetsAskTheRightWay(t *testing.T) {
 					}
 				}
 			}
-			duration := p.Type == "heatmap" || p.Type == "timeseries" && strings.Contains(p.Title, "uration")
+			duration := p.Type == "heatmap" || p.Type == "timeseries" && regexp.MustCompile(`\b[Dd]uration`).MatchString(p.Title)
 			if want := map[bool]int{true: 1, false: 0}[duration]; exemplars != want {
 				t.Errorf("panel %q has %d targets with exemplars, want %d", p.Title, exemplars, want)
 			}
@@ -174,12 +174,15 @@ func targetProblems(p panelModel, q targetModel, flavor dashboards.Flavor) []str
 		}
 	}
 	check(q.Instant != q.Range, "is both or neither of instant and range")
-	check(q.Range == (p.Type == "timeseries" || p.Type == "heatmap"), "asks for a line where a number is shown, or the reverse")
+	// An xychart has points over time, and a curve that is read from a table.
+	curve := p.Type == "xychart" && q.Format == "table"
+	check(q.Range == (p.Type == "timeseries" || p.Type == "heatmap" || p.Type == "xychart" && !curve),
+		"asks for a line where a number is shown, or the reverse")
 	check(!q.Range || !strings.Contains(q.Expr, "$__range"), "draws a line of averages over the whole range")
 	check(!q.Instant || !strings.Contains(q.Expr, "$__rate_interval"), "calls the last few seconds the whole range")
 	check(!regexp.MustCompile(`\[\d`).MatchString(q.Expr), "has a fixed window")
-	check(q.Format == map[string]string{"table": "table", "heatmap": "heatmap"}[p.Type], "has the format "+q.Format)
-	needsLegend := p.Type != "table" && (p.Type != "heatmap" || flavor == dashboards.Classic)
+	check(curve || q.Format == map[string]string{"table": "table", "heatmap": "heatmap"}[p.Type], "has the format "+q.Format)
+	needsLegend := !curve && p.Type != "table" && (p.Type != "heatmap" || flavor == dashboards.Classic)
 	check(needsLegend == (q.LegendFormat != ""), fmt.Sprintf("has the legend %q", q.LegendFormat))
 	check(aboutTheChosen(q.Expr), "is not about what is chosen")
 	return problems

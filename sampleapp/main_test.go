@@ -171,13 +171,14 @@ func TestInviteOfAKilledWorkerIsSentByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-victim.ended
-	if state := query[string](t, url, "select state || ' ' || attempt || ' ' || (due_at > now()) from jobs"); state != "pending 1 true" {
-		t.Fatalf("the job is %q after the kill, want it pending, tried once, leased", state)
+	if state := query[string](t, url, "select state || ' ' || attempt from river_job"); state != "running 1" {
+		t.Fatalf("the job is %q after the kill, want it running, tried once", state)
 	}
-	// Time passes: the lease ends.
-	query[int](t, url, "update jobs set due_at = now() - interval '1 second' returning 1")
+	// Time passes: the dead worker leads no more, and its job runs for too long.
+	query[int](t, url, "delete from river_leader returning 1")
+	query[int](t, url, "update river_job set attempted_at = now() - interval '1 minute' returning 1")
 	start(t, "worker", db, "EMAIL_URL="+email.url).ready().wait("the second attempt", func() bool {
-		return query[string](t, url, "select state from jobs") == "done"
+		return query[string](t, url, "select state || ' ' || attempt from river_job") == "completed 2"
 	})
 	if got := query[string](t, url, "select count(*) || ' ' || min(recipient) from email_messages"); got != "1 x@example.com" {
 		t.Errorf("messages: %q, want exactly one to x@example.com", got)
@@ -194,7 +195,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	email := httptest.NewServer(hanging)
 	t.Cleanup(email.Close)
 	worker := start(t, "worker", "DATABASE_URL="+url, "EMAIL_URL="+email.URL).ready()
-	query[int](t, url, `insert into jobs (queue, kind, payload, max_attempts)
+	query[int](t, url, `insert into river_job (queue, kind, args, max_attempts)
 		values ('invites', 'send_invite', '{"invite_id": 1, "email": "x@example.com"}', 3) returning 1`)
 	<-hanging.asked
 	for range 2 {

@@ -32,6 +32,13 @@ type clientKey struct {
 	code   codes.Code
 }
 
+var _ agent.Capped = (*client)(nil)
+
+// Cap implements [agent.Capped].
+func (c *client) Cap() (label catalog.Label, values, most int) {
+	return catalog.RPCMethod, c.series.Len(), maxMethods
+}
+
 type clientKit struct{}
 
 func newClient(a *agent.Agent) *client {

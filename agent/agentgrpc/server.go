@@ -21,6 +21,13 @@ type server struct {
 	set   *opmetrics.Set
 }
 
+var _ agent.Capped = (*server)(nil)
+
+// Cap implements [agent.Capped].
+func (s *server) Cap() (label catalog.Label, values, most int) {
+	return catalog.RPCMethod, s.set.Len(), maxMethods
+}
+
 type serverKit struct{}
 
 func newServer(a *agent.Agent) *server {

@@ -15,6 +15,7 @@ import (
 	"github.com/cacheu/plumbline/agent/agenthttp"
 	"github.com/cacheu/plumbline/agent/agenttest"
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/replication"
 )
 
 func TestConformance(t *testing.T) {
@@ -136,5 +137,33 @@ func TestANilAgentAddsNoLayer(t *testing.T) {
 	t.Parallel()
 	if got := agenthttp.Transport(nil, nil); got != http.DefaultTransport {
 		t.Errorf("Transport(nil, nil) = %T", got)
+	}
+}
+
+func TestSessionsTravelWithAndWithoutAnAgent(t *testing.T) {
+	t.Parallel()
+	sessions, err := replication.NewSessions(replication.SessionsConfig{
+		Keys: []replication.Key{{ID: "k", Secret: []byte(strings.Repeat("s", 32))}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]*agent.Agent{"with an agent": agenttest.New(t).Agent(), "without": nil} {
+		var came replication.LSN
+		handler := agenthttp.Middleware(a, agenthttp.WithSessions(sessions))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session := replication.SessionFrom(r.Context())
+			came = session.Position()
+			session.Note(came + 100)
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		token := ""
+		for _, want := range []replication.LSN{0, 100, 200} {
+			r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+			r.Header.Set(replication.DefaultHeader, token)
+			handler.ServeHTTP(w, r)
+			if token = w.Header().Get(replication.DefaultHeader); came != want || token == "" {
+				t.Errorf("%s: the request came with position %d, want %d; the answer has the token %q", name, came, want, token)
+			}
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/replication"
 )
 
 // Option changes what [Middleware] does.
@@ -25,6 +26,7 @@ type options struct {
 	skip      func(*http.Request) bool
 	route     func(*http.Request) string
 	accessLog bool
+	sessions  *replication.Sessions
 }
 
 // WithSkip leaves requests for which f returns true unmeasured.
@@ -39,14 +41,20 @@ func WithRoute(f func(*http.Request) string) Option { return func(o *options) { 
 // WithAccessLog switches the line per request on or off. Defaults to on.
 func WithAccessLog(on bool) Option { return func(o *options) { o.accessLog = on } }
 
+// WithSessions gives every request the session that it comes with, so that reads
+// through a [replication.Router] see what the same user wrote. It works without
+// an agent, too.
+func WithSessions(s *replication.Sessions) Option { return func(o *options) { o.sessions = s } }
+
 // Middleware returns a wrapper for handlers. With a nil agent it returns the
-// handler as it is.
+// handler as it is, but for its sessions.
 func Middleware(a *agent.Agent, opts ...Option) func(http.Handler) http.Handler {
 	o := options{accessLog: true, route: patternRoute}
 	for _, set := range opts {
 		set(&o)
 	}
 	return func(next http.Handler) http.Handler {
+		next = o.sessions.Middleware(next)
 		if a == nil {
 			return next
 		}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,6 +14,7 @@ import (
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/metrics"
+	"github.com/cacheu/plumbline/agent/internal/opmetrics"
 )
 
 // maxServers caps the server_address label: a crawler calls any number of
@@ -21,9 +23,38 @@ const maxServers = 500
 
 // transport is the client side.
 type transport struct {
+	*client
+	next http.RoundTripper
+}
+
+// client is what all transports of an agent share, so that its cap holds
+// however many there are.
+type client struct {
 	agent  *agent.Agent
-	next   http.RoundTripper
 	series *metrics.Cache[clientKey, *metrics.Observer]
+}
+
+var _ agent.Capped = (*client)(nil)
+
+// Cap implements [agent.Capped].
+func (c *client) Cap() (label catalog.Label, values, most int) {
+	return catalog.ServerAddress, c.series.Len(), maxServers
+}
+
+type clientKit struct{}
+
+func newClient(a *agent.Agent) *client {
+	return a.Kit(clientKit{}, func(a *agent.Agent) any {
+		// An error means that the service registered another metric of this
+		// name. The histogram then works and is not exported, which is better
+		// than no HTTP client.
+		duration, _ := metrics.Histogram(a.Registerer(), catalog.HTTPClientRequestDuration)
+		return &client{agent: a, series: metrics.NewCache(maxServers,
+			func(k clientKey) clientKey { k.server = catalog.Overflow; return k },
+			func(k clientKey) *metrics.Observer {
+				return metrics.NewObserver(catalog.HTTPClientRequestDuration, duration.WithLabelValues(k.server, k.method, k.status))
+			})}
+	}).(*client)
 }
 
 type clientKey struct{ server, method, status string }
@@ -42,15 +73,7 @@ func Transport(a *agent.Agent, next http.RoundTripper) http.RoundTripper {
 	if a == nil {
 		return next
 	}
-	// An error means that the service registered another metric of this name.
-	// The histogram then works and is not exported, which is better than no
-	// HTTP client.
-	duration, _ := metrics.Histogram(a.Registerer(), catalog.HTTPClientRequestDuration)
-	return &transport{agent: a, next: next, series: metrics.NewCache(maxServers,
-		func(k clientKey) clientKey { k.server = catalog.Overflow; return k },
-		func(k clientKey) *metrics.Observer {
-			return metrics.NewObserver(catalog.HTTPClientRequestDuration, duration.WithLabelValues(k.server, k.method, k.status))
-		})}
+	return &transport{newClient(a), next}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -60,9 +83,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		Component: catalog.HTTP, Name: method,
 		Attributes: []attribute.KeyValue{
 			attribute.String(catalog.AttrHTTPRequestMethod, method),
-			attribute.String(catalog.AttrServerAddress, r.URL.Hostname()),
-			attribute.String(catalog.AttrURLPath, r.URL.Path),
-			attribute.String(catalog.AttrURLScheme, r.URL.Scheme),
+			attribute.String(catalog.AttrServerAddress, opmetrics.Clean(r.URL.Hostname())),
+			attribute.String(catalog.AttrURLPath, strings.ToValidUTF8(r.URL.Path, "\uFFFD")), // long ones are cut by the span
+			attribute.String(catalog.AttrURLScheme, opmetrics.Clean(r.URL.Scheme)),
 		},
 	})
 	r = r.Clone(ctx) // a round tripper must not change the request it is given
@@ -84,7 +107,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) observe(r *http.Request, method, status string, call *agent.Call) {
-	series := t.series.Get(clientKey{r.URL.Host, method, status})
+	series := t.series.Get(clientKey{opmetrics.Clean(r.URL.Host), method, status})
 	at := call.Elapsed()
 	var id trace.TraceID
 	if series.Wants(at.Duration, at.Time) {

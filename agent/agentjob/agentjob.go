@@ -118,6 +118,13 @@ type kit struct {
 	observed atomic.Int64           // queues
 }
 
+var _ agent.Capped = (*kit)(nil)
+
+// Cap implements [agent.Capped].
+func (k *kit) Cap() (label catalog.Label, values, most int) {
+	return catalog.Queue, k.set.Len(), maxQueues
+}
+
 type outcomeKey struct {
 	queue   string
 	outcome Outcome

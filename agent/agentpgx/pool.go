@@ -24,7 +24,22 @@ func ObservePool(a *agent.Agent, name string, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("observe pool %q: %w", name, err)
 	}
+	if _, err := a.ObserveUsage(catalog.ResourceDBPool, usage(pool)); err != nil {
+		return fmt.Errorf("observe pool %q: %w", name, err)
+	}
 	return nil
+}
+
+// usage reads how full a pool is. A connection that is being opened has its
+// place already.
+func usage(pool *pgxpool.Pool) func() agent.Usage {
+	return func() agent.Usage {
+		s := pool.Stat()
+		return agent.Usage{
+			Used:  float64(s.AcquiredConns() + s.ConstructingConns()),
+			Limit: float64(s.MaxConns()), Waiting: -1, Waited: s.EmptyAcquireWaitTime(),
+		}
+	}
 }
 
 // poolCollector reads one pool. Its metrics lack the pool label, which the
@@ -55,7 +70,7 @@ func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
 	s := c.pool.Stat()
 	for state, n := range map[string]int32{
-		"used": s.AcquiredConns(), "idle": s.IdleConns(), "opening": s.ConstructingConns(),
+		catalog.StateUsed: s.AcquiredConns(), "idle": s.IdleConns(), "opening": s.ConstructingConns(),
 	} {
 		ch <- prometheus.MustNewConstMetric(c.connections, prometheus.GaugeValue, float64(n), state)
 	}

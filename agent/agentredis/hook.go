@@ -21,6 +21,7 @@ import (
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/dbcall"
+	"github.com/cacheu/plumbline/agent/internal/opmetrics"
 	"github.com/cacheu/plumbline/agent/internal/sqlsig"
 )
 
@@ -67,7 +68,7 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 }
 
 func query(name string, batch int) dbcall.Query {
-	name = strings.ToUpper(name)
+	name = strings.ToUpper(opmetrics.Clean(name)) // it becomes a label, and may be anything
 	return dbcall.Query{Signature: sqlsig.Signature{Text: name, Operation: name, Summary: name}, Batch: batch}
 }
 

@@ -25,7 +25,18 @@ func ObserveDB(a *agent.Agent, name string, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("observe pool %q: %w", name, err)
 	}
+	if _, err := a.ObserveUsage(catalog.ResourceDBPool, usage(db)); err != nil {
+		return fmt.Errorf("observe pool %q: %w", name, err)
+	}
 	return nil
+}
+
+// usage reads how full a pool is. One without a limit cannot be full.
+func usage(db *sql.DB) func() agent.Usage {
+	return func() agent.Usage {
+		s := db.Stats()
+		return agent.Usage{Used: float64(s.InUse), Limit: float64(s.MaxOpenConnections), Waiting: -1, Waited: s.WaitDuration}
+	}
 }
 
 // poolCollector reads one pool. Its metrics lack the pool label, which the
@@ -56,7 +67,7 @@ func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
 // counts as used, because database/sql does not tell the two apart.
 func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
 	s := c.db.Stats()
-	ch <- prometheus.MustNewConstMetric(c.connections, prometheus.GaugeValue, float64(s.InUse), "used")
+	ch <- prometheus.MustNewConstMetric(c.connections, prometheus.GaugeValue, float64(s.InUse), catalog.StateUsed)
 	ch <- prometheus.MustNewConstMetric(c.connections, prometheus.GaugeValue, float64(s.Idle), "idle")
 	if s.MaxOpenConnections > 0 {
 		ch <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(s.MaxOpenConnections))

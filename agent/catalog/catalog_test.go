@@ -9,6 +9,24 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 )
 
+func TestResourcesAndDecisionsAreNamedOnce(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`^[a-z][a-z_]*[a-z]$`)
+	seen := map[string]bool{}
+	for _, r := range catalog.Resources() {
+		if n := string(r.Name); !name.MatchString(n) || seen[n] || r.Source == "" || r.Utilization+r.Saturation == "" {
+			t.Errorf("%q is no name, named twice, or not explained", n)
+		}
+		seen[string(r.Name)] = true
+	}
+	for _, d := range catalog.Decisions() {
+		if !name.MatchString(d) || seen[d] {
+			t.Errorf("%q is no name, or named twice", d)
+		}
+		seen[d] = true
+	}
+}
+
 // TestNamesFollowPrometheusConventions checks every entry by the rules that
 // promlint applies to what is scraped, before anything is.
 func TestNamesFollowPrometheusConventions(t *testing.T) {

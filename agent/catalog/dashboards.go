@@ -8,6 +8,8 @@ type DashboardUID string
 const (
 	DashboardServiceOverview DashboardUID = "plumbline-service-overview"
 	DashboardBenchmarks      DashboardUID = "plumbline-benchmarks"
+	DashboardReplicationLag  DashboardUID = "plumbline-replication-lag"
+	DashboardUtilization     DashboardUID = "plumbline-utilization"
 )
 
 // Variable is the name of a dashboard variable. A link to a dashboard sets it

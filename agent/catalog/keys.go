@@ -32,6 +32,7 @@ const (
 	LogAttempt         = "attempt"
 	LogOutcome         = "outcome"
 	LogWait            = "wait_seconds"
+	LogNode            = "node"
 	LogComponentPrefix = "time_" // followed by the component: time_db, time_self; in seconds
 )
 

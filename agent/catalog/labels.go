@@ -46,6 +46,7 @@ const (
 	RPCStatus              Label = "rpc_grpc_status_code"
 	LabelName              Label = "label"
 	Hop                    Label = "hop"
+	UtilizationLabel       Label = "utilization"
 )
 
 // ExemplarTraceID is the exemplar label that holds the trace of an

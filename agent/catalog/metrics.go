@@ -62,20 +62,28 @@ var (
 		"Write-ahead log in bytes that the replica has yet to receive (ship) or to replay (apply).", Replica, Stage)
 	DBReplicationConnected = gauge("db_replication_connected",
 		"Whether the replica streams from the primary: 1 or 0.", Replica)
+	DBReplicationReceiver = gauge("db_replication_wal_receiver",
+		"Always 1; its label state is what the replica says of its WAL receiver, none where it has none.", Replica, State)
+	DBReplicationReplayPaused = gauge("db_replication_replay_paused",
+		"Whether somebody has paused the replay on the replica: 1 or 0.", Replica)
+	DBReplicationPrimary = gauge("db_replication_primary",
+		"Whether a database server is the primary: 1 or 0.", Target)
 	DBReplicationSlotRetained = gauge("db_replication_slot_retained_bytes",
 		"Write-ahead log in bytes that a replication slot keeps on the primary.", Slot)
 	DBReplicationSlotActive = gauge("db_replication_slot_active",
 		"Whether a replication slot is in use: 1 or 0.", Slot)
 	DBReplicationWALPosition = counter("db_replication_wal_written_bytes_total",
-		"Write-ahead log in bytes that the primary has written.")
+		"Write-ahead log in bytes that the primary has written since the collector started.")
 	DBReplicationCollectErrors = counter("db_replication_collect_errors_total",
 		"Failed attempts to read the replication state, by target.", Target)
 	DBRouterReads = counter("db_router_reads_total",
 		"Reads that the read-after-write router sent, by target and by the reason for it.", Target, Reason)
 	DBRouterWait = histogram("db_router_wait_seconds",
-		"Time in seconds that a read waited for a replica to catch up.", LatencyBuckets, Target)
+		"Time in seconds that a read waited for a replica to catch up, by where it went then.", LatencyBuckets, Target)
 	DBRouterStaleAvoided = counter("db_router_stale_reads_avoided_total",
 		"Reads that would have been stale on the replica of first choice.")
+	DBRouterInRotation = gauge("db_router_replica_in_rotation",
+		"Whether the router sends reads to the replica: 1 or 0.", Replica)
 )
 
 // Utilization, saturation and the knee between them.
@@ -83,15 +91,21 @@ var (
 	ResourceUtilization = gauge("resource_utilization_ratio",
 		"Share of a resource's capacity in use, 0 to 1.", Resource)
 	ResourceSaturation = gauge("resource_saturation_ratio",
-		"Work that a resource makes wait, as a share of its capacity; passes 1 when it queues more than it can hold.", Resource)
+		"Work that a resource makes wait: a share of time, or what waits over the capacity, which passes 1 when more waits than it can hold.", Resource)
 	ServiceKneeRate = gauge("service_knee_rate",
 		"Requests per second at which latency is estimated to bend; absent while the estimate is poor.")
 	ServiceKneeRateError = gauge("service_knee_rate_error",
 		"Half width of the 95 % interval of service_knee_rate, in requests per second.")
+	ServiceKneeConcurrency = gauge("service_knee_concurrency",
+		"Requests that the bottleneck is estimated to serve at a time.")
+	ServiceKneeServiceTime = gauge("service_knee_service_time_seconds",
+		"Time in seconds that a request is estimated to take without waiting for others.")
 	ServiceHeadroom = gauge("service_headroom_ratio",
 		"Share of service_knee_rate that is not in use; absent while the estimate is poor.")
+	ServiceLatencyCurve = gauge("service_latency_curve_seconds",
+		"Mean duration in seconds that a request is estimated to have at a share of service_knee_rate.", UtilizationLabel)
 	LimiterDecisions = counter("service_limiter_decisions_total",
-		"Requests that the limiter admitted or shed.", Decision)
+		"Requests that the limiter admitted or shed, by decision.", Decision)
 )
 
 // Background jobs.
@@ -131,7 +145,7 @@ var (
 	ExporterUp = gauge("plumbline_exporter_up",
 		"Whether the last attempt to send a signal succeeded: 1 or 0.", SignalLabel)
 	AgentCPU = counter("plumbline_agent_cpu_seconds_total",
-		"Processor time in seconds that the agent's background work used, by signal.", SignalLabel)
+		"Processor time in seconds that encoding and sending a signal used in the background; Linux only.", SignalLabel)
 	LabelValues = gauge("plumbline_label_values",
 		"Distinct values of a capped label.", LabelName)
 	LabelValuesMax = gauge("plumbline_label_values_max",
@@ -182,10 +196,11 @@ func All() []Metric {
 		DBClientOperationDuration, DBClientQueriesPerRequest, DBClientNPlusOne,
 		DBClientConnections, DBClientConnectionsMax, DBClientConnectionWait, DBClientConnectionWaits,
 		DBReplicationLagSeconds, DBReplicationLagBytes, DBReplicationConnected,
+		DBReplicationReceiver, DBReplicationReplayPaused, DBReplicationPrimary,
 		DBReplicationSlotRetained, DBReplicationSlotActive, DBReplicationWALPosition,
-		DBReplicationCollectErrors, DBRouterReads, DBRouterWait, DBRouterStaleAvoided,
+		DBReplicationCollectErrors, DBRouterReads, DBRouterWait, DBRouterStaleAvoided, DBRouterInRotation,
 		ResourceUtilization, ResourceSaturation, ServiceKneeRate, ServiceKneeRateError,
-		ServiceHeadroom, LimiterDecisions,
+		ServiceKneeConcurrency, ServiceKneeServiceTime, ServiceHeadroom, ServiceLatencyCurve, LimiterDecisions,
 		JobQueueDepth, JobQueueOldestAge, JobDuration, JobWait, Jobs, JobsActive,
 		JobComponentSeconds, JobComponentCalls, JobQueueCollectErrors,
 		TelemetryProduced, TelemetrySent, TelemetryDropped, TelemetryQueue, TelemetryBytes,

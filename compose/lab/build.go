@@ -221,13 +221,28 @@ type goJob struct {
 	args  []string
 }
 
-// run runs the go command without workspace or toolchain downloads, and prints
-// the title and the elapsed time while it runs. Its output is part of the error.
-// Cancelling ctx ends it and the compilers that it started.
+// run runs the go command without workspace or toolchain downloads, as
+// [command.run] does.
 func (j goJob) run(ctx context.Context, out io.Writer) error {
-	cmd := exec.CommandContext(ctx, "go", j.args...)
+	env := append([]string{"GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"}, j.env...)
+	return command{title: j.title, dir: j.dir, program: "go", args: j.args, env: env}.run(ctx, out)
+}
+
+// command is one run of a program that builds something.
+type command struct {
+	title   string // for progress
+	dir     string
+	program string
+	args    []string
+	env     []string // besides the caller's own
+}
+
+// run runs the program and prints the title and the elapsed time meanwhile. Its
+// output is part of the error. Cancelling ctx ends it and all that it started.
+func (j command) run(ctx context.Context, out io.Writer) error {
+	cmd := exec.CommandContext(ctx, j.program, j.args...)
 	cmd.Dir = j.dir
-	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"), j.env...)
+	cmd.Env = append(os.Environ(), j.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = DefaultStopGrace
@@ -236,7 +251,7 @@ func (j goJob) run(ctx context.Context, out io.Writer) error {
 	began := time.Now()
 	finished := make(chan error, 1)
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("run go: %w; install Go and put it on PATH", err)
+		return fmt.Errorf("run %s: %w; install it and put it on PATH", filepath.Base(j.program), err)
 	}
 	go func() { finished <- cmd.Wait() }()
 	ticker := time.NewTicker(progressEvery)
@@ -248,7 +263,7 @@ func (j goJob) run(ctx context.Context, out io.Writer) error {
 				return context.Cause(ctx)
 			}
 			if err != nil {
-				return fmt.Errorf("go %s: %w\n%s", j.args[0], err, strings.TrimSpace(output.String()))
+				return fmt.Errorf("%s %s: %w\n%s", filepath.Base(j.program), j.args[0], err, strings.TrimSpace(output.String()))
 			}
 			return nil
 		case <-ticker.C:

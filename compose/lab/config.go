@@ -53,7 +53,10 @@ type Config struct {
 	// GrafanaHome is an unpacked Grafana. Defaults to whatever `grafana` on PATH
 	// belongs to (GRAFANA_HOME).
 	GrafanaHome string
-	// Purge makes Down delete data, logs and passwords too (PURGE=1).
+	// Console says whether the lab console runs. Defaults to ConsoleAuto (CONSOLE).
+	Console ConsoleMode
+	// Purge makes Down delete data, logs and passwords too (PURGE=1). In Docker
+	// that is the containers' volumes; the passwords stay with the checkout.
 	Purge bool
 	// StopGrace is how long a component may take to stop before it is killed.
 	// Defaults to 10 s.
@@ -86,6 +89,9 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		if c.LoadRate, err = strconv.Atoi(v); err != nil || c.LoadRate < 1 {
 			problems = append(problems, fmt.Errorf("LOAD_RATE is %q, want requests per second, at least 1", v))
 		}
+	}
+	if c.Console, err = consoleMode(getenv("CONSOLE")); err != nil {
+		problems = append(problems, err)
 	}
 	if v := getenv("PURGE"); v != "" {
 		if c.Purge, err = strconv.ParseBool(v); err != nil {

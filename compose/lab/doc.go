@@ -20,7 +20,7 @@
 //
 // [ConfigFromEnv] reads LAB (native or docker), ONLY (components, separated by
 // commas; what they need comes along), PURGE, LOAD_RATE, PLUMBLINE_HOME,
-// PLUMBLINE_CACHE, GRAFANA_HOME and one variable for each port ([Ports.List]).
+// PLUMBLINE_CACHE, GRAFANA_HOME, CONSOLE and one variable for each port ([Ports.List]).
 //
 // # For maintainers
 //
@@ -33,14 +33,17 @@
 //
 //	config.go paths.go ports.go secrets.go   what lab, where, on which ports
 //	planner.go specs_*.go grafana.go         the table of components
+//	console.go page.go                       the console: its component, its page's build
 //	spec.go                                  one component as data; order and choice
 //	prepare.go postgres.go                   files and users that components need
 //	build.go                                 servers from tools/builds.json, sampleapp
 //	up.go down.go status.go logs.go table.go the commands, natively
 //	bench.go                                 the benchmark command, told where the lab is
 //	supervisor.go process.go state.go        the detached supervisor
+//	fault.go fault_supervisor.go             breaking the lab on purpose
 //	probe.go                                 asking a component whether it works
 //	proc.go listeners.go                     what the kernel knows: /proc
 //	logfile.go                               bounded logs
 //	docker.go docker_status.go               the commands, by Docker Compose
+//	docker_project.go docker_watch.go        what Compose would start; how long it took
 package lab

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// engineLimit is how long a Docker engine may take to say that it is there.
-const engineLimit = 3 * time.Second
+// engineLimit is how long a Docker engine may take to say that it is there. One
+// that is not there says so at once; a busy machine takes seconds.
+const engineLimit = 20 * time.Second
 
 // engine runs the lab by Docker Compose, with the files in compose/.
 type engine struct {
@@ -77,6 +78,16 @@ func (e engine) compose(args ...string) []string {
 	}, args...)
 }
 
+// spoken names a command in an error: without the files, which are always the
+// same, and without its options.
+func spoken(args []string) string {
+	const command = 5 // after "compose" and two options with their files
+	if args[0] == "compose" && len(args) > command {
+		return "docker compose " + args[command]
+	}
+	return "docker " + args[0]
+}
+
 // environment is the caller's, with the ports and the load of the configuration.
 func (e engine) environment() []string {
 	env := append(os.Environ(), "LOAD_RATE="+strconv.Itoa(e.config.LoadRate))
@@ -102,7 +113,7 @@ func (e engine) output(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := e.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("docker %s: %w: %s", args[0], err, oneLine(stderr.Bytes()))
+		return nil, fmt.Errorf("%s: %w: %s", spoken(args), err, oneLine(stderr.Bytes()))
 	}
 	return stdout.Bytes(), nil
 }
@@ -112,7 +123,7 @@ func (e engine) show(ctx context.Context, out io.Writer, args ...string) error {
 	cmd := e.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("docker %s: %w", strings.Join(args[:min(2, len(args))], " "), err)
+		return fmt.Errorf("%s: %w", spoken(args), err)
 	}
 	return nil
 }
@@ -136,39 +147,70 @@ func (e engine) up(ctx context.Context, out io.Writer) (Status, error) {
 		fmt.Fprintln(out, "the lab is up already, in Docker: nothing is changed")
 		return status, nil
 	}
+	p, err := e.project(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := e.preflight(ctx, p, status); err != nil {
+		return Status{}, err
+	}
 	began := time.Now()
 	secrets := exec.CommandContext(ctx, "/bin/sh", filepath.Join(e.config.Root, "compose", "secrets.sh"))
 	if said, err := secrets.CombinedOutput(); err != nil {
-		return status, fmt.Errorf("make the lab's passwords: %w: %s", err, oneLine(said))
+		return Status{}, fmt.Errorf("make the lab's passwords: %w: %s", err, oneLine(said))
 	}
+	startTimes := e.watch(ctx, p.Name)
 	args := append([]string{"up", "--detach", "--wait", "--build"}, e.config.Only...)
-	if err := e.show(ctx, out, e.compose(args...)...); err != nil {
-		return Status{}, errors.Join(err, e.giveUp(out))
+	err = e.show(ctx, out, e.compose(args...)...)
+	took := startTimes()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("the lab was not started: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		return Status{}, e.giveUp(out, err)
 	}
 	status, err = e.status(ctx)
 	status.StartSeconds = time.Since(began).Seconds()
+	for i := range status.Components {
+		c := &status.Components[i]
+		c.StartSeconds = took[c.Name].Seconds()
+	}
 	return status, err
 }
 
-// giveUp prints the last lines of what is not well and stops everything. It has
-// a deadline of its own, because the caller's context may be why it is called.
-func (e engine) giveUp(out io.Writer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+// giveUp stops everything, and adds to the reason the last lines of what is not
+// well. It has a deadline of its own, because the caller's context may be why it
+// is called.
+func (e engine) giveUp(out io.Writer, reason error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+	problems := []error{reason}
 	status, err := e.status(ctx)
 	if err != nil {
-		return err
+		problems = append(problems, err)
 	}
 	for _, c := range status.Components {
-		if c.Condition == ConditionDown {
-			fmt.Fprintf(out, "%s is %s: %s\n", c.Name, c.Condition, c.Detail)
-			_ = e.show(ctx, out, e.compose("logs", "--no-log-prefix", "--tail", strconv.Itoa(failureLines), c.Name)...)
+		if c.Condition == ConditionDown && c.Detail != neverStarted && c.Detail != noContainer {
+			problems = append(problems, e.failure(ctx, c))
 		}
 	}
-	return e.show(ctx, out, e.compose("down", "--remove-orphans")...)
+	fmt.Fprintln(out, "stopping what was started")
+	return errors.Join(append(problems, e.show(ctx, out, e.compose("down", "--remove-orphans")...))...)
 }
 
-// dockerDown stops and removes the containers, and with Purge their data.
+// failure says what is wrong with a component, and its last log lines.
+func (e engine) failure(ctx context.Context, c ComponentStatus) error {
+	output, err := e.output(ctx, e.compose("logs", "--no-log-prefix", "--no-color",
+		"--tail", strconv.Itoa(failureLines), c.Name)...)
+	lines := strings.TrimRight(string(output), "\n")
+	if err != nil || lines == "" {
+		return fmt.Errorf("%s: %s; it logged nothing", c.Name, c.Detail)
+	}
+	return fmt.Errorf("%s: %s; its last lines:\n%s", c.Name, c.Detail, indent(strings.Split(lines, "\n")))
+}
+
+// dockerDown stops and removes the containers, and with Purge their volumes. The
+// passwords stay: they belong to the checkout.
 func dockerDown(ctx context.Context, c Config, out io.Writer) error {
 	args := []string{"down", "--remove-orphans"}
 	if c.Purge {

@@ -60,25 +60,34 @@ func (e engine) containers(ctx context.Context) ([]container, error) {
 	return parseContainers(output)
 }
 
+// What is said of a service whose container did not even come to run: another
+// one, which it waits for, is the culprit.
+const (
+	noContainer  = "it has no container"
+	neverStarted = "its container was never started"
+)
+
 // status turns the containers into a Status. A container that is gone from the
-// list counts too: every service of compose.yaml is expected.
+// list counts too: every service of compose.yaml is expected, or those that
+// were chosen.
 func (e engine) status(ctx context.Context) (Status, error) {
 	status := Status{Mode: Docker, Components: []ComponentStatus{}}
 	list, err := e.containers(ctx)
 	if err != nil || len(list) == 0 {
 		return status, err
 	}
-	services, err := e.services(ctx)
+	p, err := e.project(ctx)
 	if err != nil {
 		return status, err
 	}
 	status.Running = true
-	used := e.memory(ctx, list)
-	for _, name := range services {
+	used, addresses := e.memory(ctx, list), e.addresses()
+	for _, name := range p.wanted(e.config.Only) {
 		at := slices.IndexFunc(list, func(c container) bool { return c.Service == name })
-		c := ComponentStatus{Name: name, Condition: ConditionDown, Detail: "it has no container"}
+		c := ComponentStatus{Name: name, Condition: ConditionDown, Detail: noContainer}
 		if at >= 0 {
 			c = list[at].status()
+			c.Address = list[at].address(addresses[name])
 			c.ResidentBytes = used[list[at].Name]
 		}
 		status.ResidentBytes += c.ResidentBytes
@@ -87,25 +96,15 @@ func (e engine) status(ctx context.Context) (Status, error) {
 	return status, nil
 }
 
-// services lists the services that compose.yaml defines and that are wanted.
-func (e engine) services(ctx context.Context) ([]string, error) {
-	if len(e.config.Only) > 0 {
-		return e.config.Only, nil
-	}
-	output, err := e.output(ctx, e.compose("config", "--services")...)
-	if err != nil {
-		return nil, err
-	}
-	return strings.Fields(string(output)), nil
-}
-
 // status judges one container by its healthcheck; a step that ends by itself
 // has none and must have succeeded.
 func (c container) status() ComponentStatus {
-	s := ComponentStatus{Name: c.Service, Address: c.address(), Condition: ConditionDown}
+	s := ComponentStatus{Name: c.Service, Condition: ConditionDown, running: c.State == "running"}
 	switch {
 	case c.State == "exited" && c.ExitCode == 0 && c.Service == "migrate":
 		s.Condition = ConditionDone
+	case c.State == "created":
+		s.Detail = neverStarted
 	case c.State != "running":
 		s.Detail = fmt.Sprintf("its container is %s, exit status %d", c.State, c.ExitCode)
 	case c.Health == "starting":
@@ -118,8 +117,26 @@ func (c container) status() ComponentStatus {
 	return s
 }
 
-// address is the first published port.
-func (c container) address() string {
+// addresses are those that the native lab gives, by component.
+func (e engine) addresses() map[string]string {
+	p := &planner{config: e.config, ports: e.config.Ports, paths: paths{e.config.Home}}
+	p.config.Only, p.tools.grafana = nil, "grafana"
+	specs, _ := p.specs()
+	found := make(map[string]string, len(specs))
+	for _, s := range specs {
+		found[s.Name] = s.Address
+	}
+	return found
+}
+
+// address is where the component answers: the one that the native lab gives it,
+// if the container publishes that port, else the first port that it publishes.
+func (c container) address(known string) string {
+	for _, p := range c.Publishers {
+		if p.PublishedPort > 0 && strings.Contains(known+"/", fmt.Sprintf(":%d/", p.PublishedPort)) {
+			return known
+		}
+	}
 	for _, p := range c.Publishers {
 		if p.PublishedPort > 0 {
 			return p.URL + ":" + strconv.Itoa(p.PublishedPort)
@@ -136,6 +153,9 @@ func (e engine) memory(ctx context.Context, list []container) map[string]uint64 
 		if c.State == "running" {
 			args = append(args, c.Name)
 		}
+	}
+	if !slices.ContainsFunc(list, func(c container) bool { return c.State == "running" }) {
+		return nil // with no name, the engine would tell of every container
 	}
 	output, err := e.output(ctx, args...)
 	if err != nil {

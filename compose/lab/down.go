@@ -27,7 +27,18 @@ func Down(ctx context.Context, c Config, out io.Writer) error {
 	if mode == Docker {
 		return dockerDown(ctx, c, out)
 	}
-	return nativeDown(ctx, c, out)
+	st, err := readState(paths{c.Home}.state())
+	if err != nil {
+		return err
+	}
+	if err := nativeDown(ctx, c, out); err != nil {
+		return err
+	}
+	// Where neither lab is up and none was named, the data may be Docker's.
+	if st == nil && c.Purge && c.Mode == Auto && newEngine(c).answers(ctx) == nil {
+		return dockerDown(ctx, c, out)
+	}
+	return nil
 }
 
 // nativeDown tells the supervisor to stop, then looks after what it could not.

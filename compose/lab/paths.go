@@ -12,6 +12,7 @@ func (p paths) run() string                 { return filepath.Join(p.home, "run"
 func (p paths) runFile(name string) string  { return filepath.Join(p.home, "run", name) }
 func (p paths) state() string               { return p.runFile("state.json") }
 func (p paths) plan() string                { return p.runFile("plan.json") }
+func (p paths) faults() string              { return p.runFile("faults.json") }
 func (p paths) tmp() string                 { return p.runFile("tmp") }
 func (p paths) prometheus() string          { return p.runFile("prometheus") }
 func (p paths) postgresRun() string         { return p.runFile("postgres") }
@@ -22,6 +23,7 @@ func (p paths) data(component string) string {
 	return filepath.Join(p.allData(), component)
 }
 func (p paths) secrets() string   { return filepath.Join(p.home, "secrets.json") }
+func (p paths) console() string   { return filepath.Join(p.home, "bin", "console") }
 func (p paths) sampleapp() string { return filepath.Join(p.home, "bin", "sampleapp") }
 
 // purged lists everything below the home that the lab ever makes. Down deletes

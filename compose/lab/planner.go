@@ -16,6 +16,10 @@ type planner struct {
 	secrets secrets
 	account *account // for PostgreSQL; nil is the lab's own user
 	tools   tools
+
+	// consoleFailed is why the page of the console could not be built; empty
+	// while it could.
+	consoleFailed string
 }
 
 // tools are the programs that the lab uses but does not build. Empty means
@@ -24,6 +28,7 @@ type tools struct {
 	redis       string // redis-server
 	grafana     string // grafana
 	grafanaHome string // the directory with Grafana's web pages, where known
+	npm         string // npm, which builds the console's page
 }
 
 // findTools looks for optional programs.
@@ -31,6 +36,9 @@ func findTools(c Config) tools {
 	var t tools
 	if path, err := exec.LookPath("redis-server"); err == nil {
 		t.redis = path
+	}
+	if path, err := exec.LookPath("npm"); err == nil {
+		t.npm = path
 	}
 	t.grafana, t.grafanaHome = findGrafana(c.GrafanaHome)
 	return t
@@ -40,7 +48,8 @@ func findTools(c Config) tools {
 // in which tables show them.
 func Components() []string {
 	return []string{
-		"postgres", "redis", "prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana",
+		"postgres", "replica1", "replica2", "redis",
+		"prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana", "console",
 		"migrate", "api", "email", "worker", "gateway", "load",
 	}
 }
@@ -59,11 +68,19 @@ func Servers() []string {
 // specs returns the wanted components, and a note for each that this machine
 // cannot run and that the lab can do without.
 func (p *planner) specs() (wanted []spec, notes []string) {
-	all := []spec{p.postgres(), p.redis(), p.prometheus(), p.alertmanager(), p.jaeger(), p.loki(), p.pyroscope()}
+	all := []spec{
+		p.postgres(), p.replica("replica1", p.ports.Replica1), p.replica("replica2", p.ports.Replica2), p.redis(),
+		p.prometheus(), p.alertmanager(), p.jaeger(), p.loki(), p.pyroscope(),
+	}
 	if p.tools.grafana != "" {
 		all = append(all, p.grafana())
 	} else if len(p.config.Only) == 0 || slices.Contains(p.config.Only, "grafana") {
 		notes = append(notes, grafanaAbsent)
+	}
+	if planned, note := p.wantsConsole(); planned {
+		all = append(all, p.console())
+	} else if note != "" {
+		notes = append(notes, note)
 	}
 	all = append(all, p.migrate(), p.api(), p.email(), p.worker(), p.gateway(), p.load())
 	wanted = pick(all, p.config.Only)
@@ -104,12 +121,12 @@ func (p *planner) configFile(elements ...string) string {
 	return filepath.Join(append([]string{p.config.Root, "compose", "config"}, elements...)...)
 }
 
-// databaseURL is how services reach PostgreSQL.
-func (p *planner) databaseURL() string {
+// databaseURL is how services reach a PostgreSQL server at a port.
+func (p *planner) databaseURL(port int) string {
 	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.UserPassword(databaseRole, p.secrets.Postgres),
-		Host:     local(p.ports.Postgres),
+		Host:     local(port),
 		Path:     "/" + databaseName,
 		RawQuery: "sslmode=disable",
 	}

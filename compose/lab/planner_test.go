@@ -14,11 +14,12 @@ import (
 func testPlanner(t *testing.T) *planner {
 	t.Helper()
 	c := testConfig(t)
+	c.Console = ConsoleOn
 	return &planner{
 		config: c, ports: c.Ports, paths: paths{c.Home},
 		secrets: secrets{Postgres: "pg-secret", Redis: "redis-secret", Grafana: "grafana-secret"},
 		account: &account{Name: "postgres", UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())},
-		tools:   tools{redis: "/usr/bin/redis-server", grafana: "/g/bin/grafana", grafanaHome: "/g"},
+		tools:   tools{redis: "/usr/bin/redis-server", grafana: "/g/bin/grafana", grafanaHome: "/g", npm: "/usr/bin/npm"},
 	}
 }
 
@@ -93,6 +94,8 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the api": {"api", []string{
 			"LISTEN_ADDR=" + local(ports.API), "OTEL_SERVICE_NAME=api",
 			"DATABASE_URL=postgres://plumbline:pg-secret@" + local(ports.Postgres) + "/plumbline?sslmode=disable",
+			"DATABASE_REPLICAS=replica1=postgres://plumbline:pg-secret@" + local(ports.Replica1) + "/plumbline?sslmode=disable" +
+				",replica2=postgres://plumbline:pg-secret@" + local(ports.Replica2) + "/plumbline?sslmode=disable",
 			"REDIS_ADDR=" + local(ports.Redis), "REDIS_PASSWORD=redis-secret",
 			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + local(ports.JaegerOTLP) + "/v1/traces",
 			"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://" + local(ports.Loki) + "/otlp/v1/logs",
@@ -104,8 +107,16 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 		"the load":    {"load", []string{"GATEWAY_URL=http://" + local(ports.Gateway), "LOAD_RATE=20"}},
 		"the seed":    {"migrate", []string{"OTEL_SDK_DISABLED=true"}},
 		"postgres":    {"postgres", []string{"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Postgres)}},
-		"jaeger":      {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
-		"grafana":     {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
+		"a replica": {"replica2", []string{
+			"POSTGRES_PRIMARY_HOST=127.0.0.1", variable("POSTGRES_PRIMARY_PORT", ports.Postgres), "POSTGRES_REPLICA=replica2",
+			"POSTGRES_LISTEN=127.0.0.1", variable("PGPORT", ports.Replica2),
+		}},
+		"jaeger": {"jaeger", []string{"LISTEN_HOST=127.0.0.1", variable("JAEGER_HEALTH_PORT", ports.JaegerHealth)}},
+		"the console": {"console", []string{
+			"CONSOLE_ADDR=" + local(ports.Console), "LOKI_URL=http://" + local(ports.Loki), "PYROSCOPE_URL=http://" + local(ports.Pyroscope),
+			"CONSOLE_DASHBOARDS=" + filepath.Join(p.config.Root, "dashboards", "generated"),
+		}},
+		"grafana": {"grafana", []string{"PLUMBLINE_LOKI_URL=http://" + local(ports.Loki), "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -137,13 +148,14 @@ func TestMachineWithoutOptionalProgramsRunsTheRest(t *testing.T) {
 	p := testPlanner(t)
 	p.tools = tools{}
 	specs, notes := p.specs()
-	if slices.Contains(specNames(specs), "grafana") || len(notes) != 1 || !strings.Contains(notes[0], "GRAFANA_HOME") {
+	if slices.Contains(specNames(specs), "grafana") || slices.Contains(specNames(specs), "console") || len(notes) != 2 ||
+		!strings.Contains(notes[0], "GRAFANA_HOME") || !strings.Contains(notes[1], "npm") {
 		t.Errorf("planned %v with notes %q", specNames(specs), notes)
 	}
 	if redis := specOf(t, p, "redis"); redis.Args[0] != p.paths.sampleapp() || !slices.Contains(redis.Args, "redis") {
 		t.Errorf("redis runs %v", redis.Args)
 	}
-	p.config.Only = []string{"loki"}
+	p.config.Only, p.config.Console = []string{"loki"}, ConsoleAuto
 	if _, notes := p.specs(); len(notes) > 0 {
 		t.Errorf("a lab without Grafana by wish notes %q", notes)
 	}

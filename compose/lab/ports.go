@@ -17,11 +17,11 @@ const loopback = "127.0.0.1"
 type Ports struct {
 	Gateway, API, Email, Worker                                int
 	GatewayAdmin, APIAdmin, EmailAdmin, WorkerAdmin, LoadAdmin int
-	Grafana, Prometheus, Alertmanager                          int
+	Grafana, Console, Prometheus, Alertmanager                 int
 	Jaeger, JaegerGRPC, JaegerOTLP, JaegerOTLPGRPC             int
 	JaegerZipkin, JaegerHealth, JaegerMetrics                  int
 	Loki, LokiGRPC, Pyroscope, PyroscopeGRPC                   int
-	Postgres, Redis                                            int
+	Postgres, Replica1, Replica2, Redis                        int
 }
 
 // Port is one port of the lab: who listens on it, and what moves it.
@@ -52,6 +52,7 @@ func (p *Ports) rows() []portRow {
 		{"WORKER_ADMIN_PORT", "worker", 9467, &p.WorkerAdmin},
 		{"LOAD_ADMIN_PORT", "load", 9468, &p.LoadAdmin},
 		{"GRAFANA_PORT", "grafana", 3000, &p.Grafana},
+		{"CONSOLE_PORT", "console", 3001, &p.Console},
 		{"PROMETHEUS_PORT", "prometheus", 9090, &p.Prometheus},
 		{"ALERTMANAGER_PORT", "alertmanager", 9093, &p.Alertmanager},
 		{"JAEGER_PORT", "jaeger", 16686, &p.Jaeger},
@@ -66,6 +67,8 @@ func (p *Ports) rows() []portRow {
 		{"PYROSCOPE_PORT", "pyroscope", 4040, &p.Pyroscope},
 		{"PYROSCOPE_GRPC_PORT", "pyroscope", 9097, &p.PyroscopeGRPC},
 		{"POSTGRES_PORT", "postgres", 15432, &p.Postgres},
+		{"POSTGRES_REPLICA1_PORT", "replica1", 15433, &p.Replica1},
+		{"POSTGRES_REPLICA2_PORT", "replica2", 15434, &p.Replica2},
 		{"REDIS_PORT", "redis", 16379, &p.Redis},
 	}
 }

@@ -32,6 +32,24 @@ func (p *planner) postgres() spec {
 	}
 }
 
+// replica is a server that streams from the primary. Its slot on the primary
+// has its name.
+func (p *planner) replica(name string, port int) spec {
+	s := p.postgres()
+	s.Name, s.Needs, s.Dir = name, []string{"postgres"}, p.paths.data(name)
+	s.Args = []string{"/bin/sh", p.paths.runFile("postgres-start.sh"), "-c", "shared_buffers=32MB"}
+	s.Env = p.env(
+		"PGDATA="+filepath.Join(p.paths.data(name), "cluster"),
+		"POSTGRES_PASSWORD_FILE="+filepath.Join(p.paths.postgresRun(), "password"),
+		"POSTGRES_PRIMARY_HOST="+loopback, variable("POSTGRES_PRIMARY_PORT", p.ports.Postgres),
+		"POSTGRES_REPLICA="+name,
+		"POSTGRES_LISTEN="+loopback, variable("PGPORT", port),
+	)
+	s.Address = "postgres://" + local(port) + "/" + databaseName
+	s.Probe.Target = local(port)
+	return s
+}
+
 func (p *planner) redis() spec {
 	s := spec{
 		Name: "redis", Dir: p.paths.data("redis"),
@@ -86,7 +104,11 @@ func (p *planner) web(role string, port, admin int, env ...string) spec {
 	return s
 }
 
-func (p *planner) databaseEnv() string { return "DATABASE_URL=" + p.databaseURL() }
+func (p *planner) databaseEnv() string { return "DATABASE_URL=" + p.databaseURL(p.ports.Postgres) }
+
+func (p *planner) replicasEnv() string {
+	return "DATABASE_REPLICAS=replica1=" + p.databaseURL(p.ports.Replica1) + ",replica2=" + p.databaseURL(p.ports.Replica2)
+}
 
 func (p *planner) redisEnv() []string {
 	return []string{"REDIS_ADDR=" + local(p.ports.Redis), "REDIS_PASSWORD=" + p.secrets.Redis}
@@ -101,8 +123,8 @@ func (p *planner) migrate() spec {
 }
 
 func (p *planner) api() spec {
-	s := p.web("api", p.ports.API, p.ports.APIAdmin, append(p.redisEnv(), p.databaseEnv())...)
-	s.Needs = []string{"migrate", "redis"}
+	s := p.web("api", p.ports.API, p.ports.APIAdmin, append(p.redisEnv(), p.databaseEnv(), p.replicasEnv())...)
+	s.Needs = []string{"migrate", "redis", "replica1", "replica2"}
 	return s
 }
 

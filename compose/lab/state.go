@@ -31,6 +31,7 @@ const (
 	done     condition = "done"   // a one-off step that succeeded
 	exited   condition = "exited" // ended by itself; the lab restarts nothing
 	stopped  condition = "stopped"
+	cut      condition = "cut" // stopped by a fault, until that is cleared
 )
 
 // state is what the supervisor writes down for every other command. It holds

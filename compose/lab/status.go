@@ -11,12 +11,14 @@ import (
 // Condition is what a component was found to be.
 type Condition string
 
-// The conditions. Up and done are well; the others make [Status.Err] fail.
+// The conditions. Up and done are well, and what a fault has cut off is as it was
+// told to be; the others make [Status.Err] fail.
 const (
 	ConditionUp       Condition = "up"       // runs, and answered its own probe
 	ConditionDone     Condition = "done"     // a one-off step that succeeded
 	ConditionStarting Condition = "starting" // not ready yet
 	ConditionDown     Condition = "down"     // ended, or does not answer
+	ConditionCut      Condition = "cut off"  // stopped by a fault: see [SetFault]
 )
 
 // Status is what a lab was found to be, by asking every component.
@@ -58,7 +60,7 @@ func (s Status) Err() error {
 	}
 	var problems []string
 	for _, c := range s.Components {
-		if c.Condition != ConditionUp && c.Condition != ConditionDone {
+		if c.Condition != ConditionUp && c.Condition != ConditionDone && c.Condition != ConditionCut {
 			problems = append(problems, fmt.Sprintf("%s is %s: %s", c.Name, c.Condition, c.Detail))
 		}
 	}
@@ -156,6 +158,8 @@ func componentStatusOf(ctx context.Context, s spec, known *componentState) Compo
 		c.Condition, c.Detail, c.PID = ConditionDone, "", 0
 	case known.Condition == waiting:
 		c.Condition, c.Detail = ConditionStarting, "waiting for what it needs"
+	case known.Condition == cut:
+		c.Condition, c.Detail, c.PID = ConditionCut, "by `lab fault`; `lab fault clear` starts it", 0
 	case known.Condition == exited || known.Condition == stopped:
 		c.Detail = "it ended: " + known.Exit
 	case !known.Process.alive():

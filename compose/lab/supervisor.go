@@ -44,6 +44,8 @@ func Supervise(path string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	signal.Notify(s.faults, syscall.SIGHUP)
+	defer signal.Stop(s.faults)
 	return s.run(ctx)
 }
 
@@ -65,6 +67,8 @@ type supervisor struct {
 	paths paths
 	log   io.Writer
 	units []*unit
+	// faults says that the file of faults has changed.
+	faults chan os.Signal
 
 	mu    sync.Mutex
 	state state
@@ -80,7 +84,7 @@ func newSupervisor(p plan, log io.Writer) (*supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("supervise: %w", err)
 	}
-	s := &supervisor{plan: p, paths: paths{p.Home}, log: log}
+	s := &supervisor{plan: p, paths: paths{p.Home}, log: log, faults: make(chan os.Signal, 1)}
 	s.state = state{Supervisor: self, Phase: phaseStarting, Began: time.Now()}
 	byName, planned := map[string]*unit{}, names(p.Specs)
 	for _, sp := range sorted {
@@ -126,7 +130,7 @@ func (s *supervisor) run(ctx context.Context) error {
 	return err
 }
 
-// attend keeps the logs bounded until ctx ends.
+// attend keeps the logs bounded, and brings faults about, until ctx ends.
 func (s *supervisor) attend(ctx context.Context) {
 	ticker := time.NewTicker(boundEvery)
 	defer ticker.Stop()
@@ -134,6 +138,8 @@ func (s *supervisor) attend(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.faults:
+			s.applyFaults(ctx)
 		case <-ticker.C:
 		}
 		for _, u := range s.units {
@@ -224,7 +230,7 @@ func (s *supervisor) bring(ctx context.Context, u *unit, died func(error)) error
 	s.logf("%s ready after %.1f s", u.spec.Name, time.Since(began).Seconds())
 	close(u.ready)
 	if !u.spec.Once {
-		go s.watch(u, died)
+		go s.watch(u, p, died)
 	}
 	return nil
 }
@@ -266,18 +272,18 @@ func (s *supervisor) endedEarly(u *unit) error {
 
 // watch writes down that a running component has ended. It returns when the
 // component ends, which stopAll sees to.
-func (s *supervisor) watch(u *unit, died func(error)) {
-	<-u.process.ended
+func (s *supervisor) watch(u *unit, p *process, died func(error)) {
+	<-p.ended
 	unexpected := false
 	s.component(u, func(c *componentState) {
 		if c.Condition == running && (s.state.Phase == phaseReady || s.state.Phase == phaseStarting) {
 			unexpected = true
-			c.Condition, c.Exit = exited, u.process.exit
+			c.Condition, c.Exit = exited, p.exit
 		}
 	})
 	if unexpected {
-		s.logf("%s ended: %s", u.spec.Name, u.process.exit)
-		died(&startError{u.spec.Name, "ended while others were starting: " + u.process.exit})
+		s.logf("%s ended: %s", u.spec.Name, p.exit)
+		died(&startError{u.spec.Name, "ended while others were starting: " + p.exit})
 	}
 }
 

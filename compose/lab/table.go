@@ -9,6 +9,9 @@ import (
 // Table prints a status for people: a row for each component, and the sum.
 // MEMORY and CACHE are ResidentBytes and CachedBytes.
 func (s Status) Table(out io.Writer) error {
+	if address := s.consoleAddress(); address != "" {
+		fmt.Fprintf(out, "dashboards, traces, logs and flame graphs: %s (the lab console)\n\n", address)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "COMPONENT\tSTATE\tADDRESS\tSTART\tMEMORY\tCACHE")
 	for _, c := range s.Components {
@@ -28,6 +31,21 @@ func (s Status) Table(out io.Writer) error {
 		fmt.Fprintln(out, note)
 	}
 	return nil
+}
+
+// consoleAddress is where the console shows the dashboards; empty where there is
+// none, or a Grafana that shows them.
+func (s Status) consoleAddress() string {
+	address := ""
+	for _, c := range s.Components {
+		switch c.Name {
+		case "grafana":
+			return ""
+		case "console":
+			address = c.Address
+		}
+	}
+	return address
 }
 
 func dash(text string) string {

@@ -93,6 +93,9 @@ func makeReady(ctx context.Context, c Config, out io.Writer) (plan, error) {
 	if err := buildAll(ctx, c, p.Specs, out); err != nil {
 		return plan{}, err
 	}
+	if err := pl.buildConsole(ctx, p.Specs, out); err != nil {
+		return plan{}, err
+	}
 	// Once more: the first build takes long enough for a port to be taken.
 	if err := conflicts(p.Ports); err != nil {
 		return plan{}, err
@@ -101,8 +104,10 @@ func makeReady(ctx context.Context, c Config, out io.Writer) (plan, error) {
 	if pl.secrets, err = loadSecrets(pl.paths.secrets()); err != nil {
 		return plan{}, err
 	}
-	// Again, now that passwords and PostgreSQL's account are known.
-	p.Specs, _ = pl.specs()
+	// Again, now that passwords and PostgreSQL's account are known, and whether
+	// there is a page for the console.
+	p.Specs, p.Notes = pl.specs()
+	p.Ports = portsOf(c.Ports.List(), p.Specs)
 	if err := pl.prepare(p.Specs); err != nil {
 		return plan{}, err
 	}

@@ -19,5 +19,6 @@
 //	pipeline     the Makefile and the workflow of continuous integration
 //	e2e          the native lab on real servers, where PLUMBLINE_E2E is set
 //	stores       what e2e asks the servers' own APIs
+//	consolecheck the dashboards against what the lab console declares to draw
 //	readme       the first Go block of README.md against the Examples
 package contract

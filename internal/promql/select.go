@@ -153,6 +153,12 @@ func LastOverTime[M Sampled](m M, w Window, ms ...Matcher) Expr {
 	return call("last_over_time", ranged(m.Desc().Name, w, ms))
 }
 
+// PredictLinear returns the value that each series will have after the given
+// time, if it goes on as it did within the window: by simple linear regression.
+func PredictLinear[M Sampled](m M, w Window, ahead time.Duration, ms ...Matcher) Expr {
+	return call("predict_linear", ranged(m.Desc().Name, w, ms)+", "+formatFloat(Seconds(ahead)))
+}
+
 func selector(name string, ms []Matcher) string {
 	var set []string
 	for _, m := range ms {

@@ -25,9 +25,13 @@ import (
 // startTimeout bounds initdb and the server's start.
 const startTimeout = time.Minute
 
-// Server is a running PostgreSQL server.
+// Server is a running PostgreSQL server. It may be used by one goroutine at a
+// time.
 type Server struct {
 	dir, addr string
+	bin, port string
+	owner     *syscall.Credential
+	settings  []string
 	cmd       *exec.Cmd
 	done      chan struct{} // closed when the server has ended
 }
@@ -35,6 +39,26 @@ type Server struct {
 // Start starts a server with durability off. Settings are "name=value" and go
 // to its command line. The caller ends it with [Server.Stop].
 func Start(settings ...string) (*Server, error) {
+	s, err := prepare(settings)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	// The C locale: nothing to install, and sorting by bytes everywhere.
+	err = s.run(ctx, "initdb", "-D", s.data(), "-U", "postgres",
+		"--auth=trust", "--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8")
+	if err == nil {
+		err = s.serve(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return s, nil
+}
+
+// prepare finds the programs, and makes a directory and a port for a server.
+func prepare(settings []string) (*Server, error) {
 	bin, err := find()
 	if err != nil {
 		return nil, err
@@ -43,12 +67,16 @@ func Start(settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "testpg")
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for PostgreSQL: %w", err)
 	}
-	s := &Server{dir: dir, done: make(chan struct{})}
-	if err := s.start(bin, owner, settings); err != nil {
+	s := &Server{dir: dir, bin: bin, owner: owner, port: port, addr: net.JoinHostPort("127.0.0.1", port), settings: settings}
+	if err := s.makeData(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -60,82 +88,92 @@ func (s *Server) URL(database string) string {
 	return "postgres://postgres@" + s.addr + "/" + database + "?sslmode=disable"
 }
 
-// Stop ends the server at once and removes its files.
+// Stop ends the server at once, if it still runs, and removes its files.
 func (s *Server) Stop() error {
-	// SIGQUIT: no checkpoint, nothing of this is kept.
+	// No checkpoint: nothing of this is kept.
+	return errors.Join(s.Crash(), os.RemoveAll(s.dir))
+}
+
+// Crash ends the server at once and keeps its files, for [Server.Restart].
+func (s *Server) Crash() error {
 	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
 	<-s.done
-	return os.RemoveAll(s.dir)
+	return nil
 }
 
-func (s *Server) start(bin string, owner *syscall.Credential, settings []string) error {
-	data := filepath.Join(s.dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
-	}
-	if owner != nil {
-		for _, path := range []string{s.dir, data} {
-			if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-				return fmt.Errorf("hand the data directory to an unprivileged user: %w", err)
-			}
-		}
-	}
+// Restart starts a server that has crashed again, at the same address.
+func (s *Server) Restart() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// The C locale: nothing to install, and sorting by bytes everywhere.
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres",
-		"--auth=trust", "--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8")
-	initdb.SysProcAttr, initdb.Dir = &syscall.SysProcAttr{Credential: owner}, s.dir
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("run initdb: %w\n%s", err, out)
-	}
-	port, err := FreePort()
-	if err != nil {
-		return err
-	}
-	s.addr = net.JoinHostPort("127.0.0.1", port)
-	if err := s.serve(bin, data, port, owner, settings); err != nil {
-		return err
-	}
-	return s.waitUntilUp(ctx, bin, port)
+	return s.serve(ctx)
 }
 
-func (s *Server) serve(bin, data, port string, owner *syscall.Credential, settings []string) error {
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// makeData makes an empty data directory.
+func (s *Server) makeData() error {
+	if err := os.Mkdir(s.data(), 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if s.owner == nil {
+		return nil
+	}
+	for _, path := range []string{s.dir, s.data()} {
+		if err := os.Chown(path, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
+			return fmt.Errorf("hand the data directory to an unprivileged user: %w", err)
+		}
+	}
+	return nil
+}
+
+// run runs one of PostgreSQL's programs as the server's user.
+func (s *Server) run(ctx context.Context, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), args...)
+	cmd.SysProcAttr, cmd.Dir = &syscall.SysProcAttr{Credential: s.owner}, s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("run %s: %w\n%s", program, err, out)
+	}
+	return nil
+}
+
+// serve starts the server and returns when it accepts connections.
+func (s *Server) serve(ctx context.Context) error {
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		return fmt.Errorf("make the log file of PostgreSQL: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	args := []string{"-D", data}
+	args := []string{"-D", s.data()}
 	for _, setting := range append([]string{
-		"listen_addresses=127.0.0.1", "port=" + port, "unix_socket_directories=" + s.dir,
+		"listen_addresses=127.0.0.1", "port=" + s.port, "unix_socket_directories=" + s.dir,
 		"fsync=off", "full_page_writes=off", "synchronous_commit=off",
 		"max_connections=60", "shared_buffers=64MB", "autovacuum=off", "timezone=UTC",
-	}, settings...) {
+	}, s.settings...) {
 		args = append(args, "-c", setting)
 	}
-	s.cmd = exec.Command(filepath.Join(bin, "postgres"), args...)
-	s.cmd.SysProcAttr = attributes(owner)
+	s.done = make(chan struct{})
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), args...)
+	s.cmd.SysProcAttr = attributes(s.owner)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, log, log
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	go func() {
-		_ = s.cmd.Wait() // the status of a server that was told to quit says nothing
-		close(s.done)
-	}()
-	return nil
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait() // the status of a server that was told to quit says nothing
+		close(done)
+	}(s.cmd, s.done)
+	return s.waitUntilUp(ctx)
 }
 
 // waitUntilUp returns when the server accepts connections, has ended, or is
 // too slow.
-func (s *Server) waitUntilUp(ctx context.Context, bin, port string) error {
+func (s *Server) waitUntilUp(ctx context.Context) error {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		if exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port).Run() == nil {
+		if s.run(ctx, "pg_isready", "-q", "-h", "127.0.0.1", "-p", s.port) == nil {
 			return nil
 		}
 		select {

@@ -14,9 +14,11 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/internal/cputime"
 )
 
 // Config says how a queue batches. Export is required; the rest has defaults.
@@ -79,6 +81,7 @@ type Queue[T any] struct {
 	done   chan struct{}      // closed when the goroutine has ended
 	cancel context.CancelFunc // ends the export in flight
 	base   context.Context    // the parent of every export
+	cpu    atomic.Int64       // nanoseconds of processor time in Export
 
 	mu       sync.Mutex
 	ring     []T
@@ -153,6 +156,10 @@ func (q *Queue[T]) Stats() Stats {
 	s.Dropped = maps.Clone(q.dropped)
 	return s
 }
+
+// CPU returns the processor time that the queue's goroutine has spent in
+// Export. What Export has other goroutines do is not in it.
+func (q *Queue[T]) CPU() time.Duration { return time.Duration(q.cpu.Load()) }
 
 // Flush exports everything that was put before the call and returns when each
 // of those items is sent or dropped, or with the context's error. Items that
@@ -320,7 +327,9 @@ func (q *Queue[T]) release(items []T) {
 
 // call guards the host: an exporter that panics loses a batch and nothing else.
 func (q *Queue[T]) call(ctx context.Context, batch []T) (err error) {
+	watch := cputime.Start()
 	defer func() {
+		q.cpu.Add(int64(watch.Stop()))
 		if p := recover(); p != nil {
 			err = fmt.Errorf("exporter panicked: %v", p)
 		}

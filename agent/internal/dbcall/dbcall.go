@@ -34,6 +34,8 @@ type Target struct {
 	System string
 }
 
+var _ agent.Capped = (*Recorder)(nil)
+
 // Recorder measures operations. It is safe for concurrent use.
 type Recorder struct {
 	agent  *agent.Agent
@@ -46,12 +48,24 @@ type Recorder struct {
 
 type key struct{ operation, signature string }
 
-// New returns a recorder. On a nil agent it returns nil, which records
-// nothing.
+type kitKey struct{ target Target }
+
+// New returns the agent's recorder for a target, which all adapters to it
+// share: so its caps hold however many tracers and pools there are. On a nil
+// agent it returns nil, which records nothing.
 func New(a *agent.Agent, t Target) *Recorder {
 	if a == nil {
 		return nil
 	}
+	return a.Kit(kitKey{t}, func(a *agent.Agent) any { return newRecorder(a, t) }).(*Recorder)
+}
+
+// Cap implements [agent.Capped].
+func (r *Recorder) Cap() (label catalog.Label, values, most int) {
+	return catalog.DBQuerySignature, r.series.Len(), maxSignatures
+}
+
+func newRecorder(a *agent.Agent, t Target) *Recorder {
 	// An error means that the service registered another metric of this name;
 	// the histogram then works and is not exported.
 	duration, _ := metrics.Histogram(a.Registerer(), catalog.DBClientOperationDuration)

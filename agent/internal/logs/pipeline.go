@@ -124,6 +124,19 @@ func (p *Pipeline) Stats() map[catalog.Signal]batch.Stats {
 	return stats
 }
 
+// CPU returns the processor time spent on each sink that exists; see
+// [batch.Queue.CPU].
+func (p *Pipeline) CPU() map[catalog.Signal]time.Duration {
+	used := make(map[catalog.Signal]time.Duration, 2)
+	if p.console != nil {
+		used[catalog.Stdout] = p.console.CPU()
+	}
+	if p.otlp != nil {
+		used[catalog.Logs] = p.otlp.CPU()
+	}
+	return used
+}
+
 // BytesSent returns the bytes sent to the endpoint so far.
 func (p *Pipeline) BytesSent() uint64 {
 	if p.shipper == nil {

@@ -1,9 +1,15 @@
 package metrics_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,4 +167,51 @@ func nativeQuantile(h *dto.Histogram, q float64) float64 {
 		}
 	}
 	return math.Inf(1)
+}
+
+// TestP99AsPrometheusComputesIt gives the histograms to Prometheus' own engine,
+// by promtool, and has it compare its histogram_quantile with the exact P99.
+func TestP99AsPrometheusComputesIt(t *testing.T) {
+	t.Parallel()
+	promtool := os.Getenv("PROMTOOL")
+	if promtool == "" {
+		t.Skip("it needs promtool; set PROMTOOL to its path, as `make test` does")
+	}
+	var tests strings.Builder
+	tests.WriteString("evaluation_interval: 1m\ntests:\n")
+	for name, samples := range distributions() {
+		h := observe(t, samples)
+		fmt.Fprintf(&tests, "- name: %q\n  interval: 1m\n  input_series:\n  - series: h\n    values: '%s'\n", name, notation(h))
+		fmt.Fprintf(&tests, "  promql_expr_test:\n  - expr: abs(histogram_quantile(0.99, h) / %g - 1) <= bool %g\n    eval_time: 0m\n"+
+			"    exp_samples:\n    - labels: '{}'\n      value: 1\n", quantileOf(samples, 0.99), tolerance)
+	}
+	file := filepath.Join(t.TempDir(), "quantile_test.yml")
+	if err := os.WriteFile(file, []byte(tests.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
+	}
+}
+
+// notation writes a native histogram as promtool reads it.
+func notation(h *dto.Histogram) string {
+	var counts []string
+	first, index, population, delta := int32(0), int32(0), int64(0), 0
+	for i, span := range h.GetPositiveSpan() {
+		index += span.GetOffset()
+		if i == 0 {
+			first = index
+		} else {
+			counts = append(counts, slices.Repeat([]string{"0"}, int(span.GetOffset()))...)
+		}
+		for range span.GetLength() {
+			population += h.GetPositiveDelta()[delta]
+			counts = append(counts, strconv.FormatInt(population, 10))
+			delta++
+			index++
+		}
+	}
+	return fmt.Sprintf("{{schema:%d count:%d sum:%g z_bucket:%d z_bucket_w:%g offset:%d buckets:[%s]}}",
+		h.GetSchema(), h.GetSampleCount(), h.GetSampleSum(), h.GetZeroCount(), h.GetZeroThreshold(), first, strings.Join(counts, " "))
 }

@@ -38,10 +38,11 @@ func Of(sql string) Signature {
 	s.scan()
 	text := strings.TrimRight(s.out.String(), " ;")
 	text = shorten(text)
+	proper := statement(text) // before the cut: it may come late
 	if len(text) > MaxLength {
 		text = strings.TrimRight(strings.ToValidUTF8(text[:MaxLength], ""), " ;")
 	}
-	operation, table := describe(text)
+	operation, table := describe(proper)
 	summary := operation
 	if table != "" {
 		summary += " " + table
@@ -63,6 +64,37 @@ func shorten(text string) string {
 		}
 	}
 	return text
+}
+
+// statement returns what describes a query: of a WITH query the statement proper,
+// without what is in parentheses, and of others their beginning.
+func statement(text string) string {
+	if len(text) < len("WITH ") || !strings.EqualFold(text[:len("WITH ")], "WITH ") {
+		return strings.ToValidUTF8(text[:min(len(text), MaxLength)], "")
+	}
+	var proper strings.Builder
+	depth, quote := 0, byte(0)
+	for i := 0; i < len(text) && proper.Len() < MaxLength; i++ {
+		c := text[i]
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '`':
+			quote = c
+		case c == '(':
+			depth++
+			c = ' '
+		case c == ')':
+			depth = max(0, depth-1)
+			c = ' '
+		}
+		if depth == 0 {
+			proper.WriteByte(c)
+		}
+	}
+	return strings.ToValidUTF8(proper.String(), "")
 }
 
 // describe finds the operation and the first table.

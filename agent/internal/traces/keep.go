@@ -132,6 +132,9 @@ func matters(root sdktrace.ReadOnlySpan) bool {
 	if root.Status().Code == codes.Error {
 		return true
 	}
+	if own, ok := root.(*Span); ok {
+		return own.Keep
+	}
 	for _, a := range root.Attributes() {
 		if a.Key == catalog.AttrKept {
 			return true

@@ -49,11 +49,16 @@ type Span struct {
 	parent trace.SpanContext
 	start  time.Time
 
+	// Keep asks for the trace to be stored although it is not sampled. It is
+	// set before the end.
+	Keep bool
+
 	mu            sync.Mutex
 	name          string
 	end           time.Time // zero while it is recorded
 	status        sdktrace.Status
 	attributes    []attribute.KeyValue
+	detail        Detail // what attributes lacks still
 	events        []sdktrace.Event
 	links         []sdktrace.Link
 	lost          int // attributes past the limit
@@ -135,6 +140,31 @@ func (s *Span) Describe(attributes []attribute.KeyValue) {
 	if !s.end.IsZero() {
 		return
 	}
+	s.attributes = slices.Grow(s.attributes, min(len(attributes), maxAttributes-len(s.attributes)))
+	for i := range attributes {
+		s.set(&attributes[i])
+	}
+}
+
+// Detail describes a span that has ended. Written out as attributes it takes
+// three times the memory, and most spans never need that: it is asked for them
+// when the span is exported.
+type Detail interface {
+	// AppendAttributes appends attributes with different keys.
+	AppendAttributes(to []attribute.KeyValue) []attribute.KeyValue
+}
+
+// SetDetail describes the span; of what was set before, other keys stay. The
+// detail must not change afterwards.
+func (s *Span) SetDetail(d Detail) { s.write(func() { s.detail = d }) }
+
+// expand writes the detail out. The caller has the lock.
+func (s *Span) expand() {
+	if s.detail == nil {
+		return
+	}
+	attributes := s.detail.AppendAttributes(make([]attribute.KeyValue, 0, 16))
+	s.detail = nil
 	s.attributes = slices.Grow(s.attributes, min(len(attributes), maxAttributes-len(s.attributes)))
 	for i := range attributes {
 		s.set(&attributes[i])
@@ -308,6 +338,7 @@ func (s *Span) EndTime() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.
 func (s *Span) Attributes() []attribute.KeyValue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expand()
 	return slices.Clip(s.attributes)
 }
 
@@ -337,7 +368,12 @@ func (s *Span) InstrumentationLibrary() instrumentation.Library { //nolint:stati
 func (s *Span) Resource() *resource.Resource { return s.tracer.pipeline.resource }
 
 // DroppedAttributes implements [sdktrace.ReadOnlySpan].
-func (s *Span) DroppedAttributes() int { s.mu.Lock(); defer s.mu.Unlock(); return s.lost }
+func (s *Span) DroppedAttributes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expand()
+	return s.lost
+}
 
 // DroppedLinks implements [sdktrace.ReadOnlySpan].
 func (s *Span) DroppedLinks() int { s.mu.Lock(); defer s.mu.Unlock(); return s.droppedLinks }

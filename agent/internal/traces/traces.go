@@ -130,6 +130,9 @@ func (p *Pipeline) BytesSent() uint64 {
 	return p.client.BytesSent()
 }
 
+// CPU returns the processor time spent on exporting; see [batch.Queue.CPU].
+func (p *Pipeline) CPU() time.Duration { return p.queue.CPU() }
+
 // Flush sends every span that ended before the call.
 func (p *Pipeline) Flush(ctx context.Context) error {
 	if err := p.queue.Flush(ctx); err != nil {

@@ -36,7 +36,7 @@ func TestRunWritesBothFlavoursUnlessTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flavor := range []string{"native", "classic"} {
-		if entries, err := os.ReadDir(filepath.Join(dir, "prometheus", flavor)); err != nil || len(entries) != 4 {
+		if entries, err := os.ReadDir(filepath.Join(dir, "prometheus", flavor)); err != nil || len(entries) != 5 {
 			t.Errorf("%s: %d files, %v", flavor, len(entries), err)
 		}
 	}

@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|down|build|bench
+//	go run ./compose/cmd/lab up|status|logs|fault|down|build|bench|page
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -37,9 +37,11 @@ func commands() []command {
 		{"up", "start the lab and wait until all is ready", up},
 		{"status", "[--json] ask every component how it is", status},
 		{"logs", "[-f] [component] show the last log lines", logs},
+		{"fault", "[name] break the running lab on purpose; without a name, list what there is and what is on", fault},
 		{"down", "stop everything; PURGE=1 deletes the data too", down},
 		{"build", "[program ...] build servers into the cache, all by default", build},
 		{"bench", "list | run | compare | page: measure scenarios or a URL, and compare runs", bench},
+		{"page", "put the console's sources and modules into the cache, for its tests", page},
 	}
 }
 
@@ -177,6 +179,17 @@ func logs(ctx context.Context, c lab.Config, args []string, out io.Writer) error
 	return lab.Logs(ctx, c, out, component, follow)
 }
 
+func fault(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	names, err := parse("fault", args, 1, noFlags)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return lab.ListFaults(ctx, c, out)
+	}
+	return lab.SetFault(ctx, c, names[0], out)
+}
+
 func down(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
 	if _, err := parse("down", args, 0, noFlags); err != nil {
 		return err
@@ -205,4 +218,17 @@ func build(ctx context.Context, c lab.Config, args []string, out io.Writer) erro
 // bench hands its arguments on to sampleapp's benchmark command.
 func bench(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
 	return lab.Bench(ctx, c, args, out, os.Stderr)
+}
+
+// page prints one line, the folder, for scripts: progress goes to standard error.
+func page(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	if _, err := parse("page", args, 0, noFlags); err != nil {
+		return err
+	}
+	work, err := lab.PreparePage(ctx, c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, work)
+	return nil
 }

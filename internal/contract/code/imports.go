@@ -63,7 +63,7 @@ func Layers() []Layer {
 		{"agent/replication", inner},
 		{"agent/saturation", inner},
 		{"agent", append(slices.Clone(inner), "agent/replication", "agent/saturation")},
-		{"agent/agent*", append(slices.Clone(inner), "agent")},
+		{"agent/agent*", append(slices.Clone(inner), "agent", "agent/replication")},
 		{"internal/testpg", nil},
 		{"internal/overhead/...", []string{"internal/overhead/...", "internal/testpg", "agent", "agent/catalog", "agent/agent*"}},
 		{"internal/promql/...", []string{"agent/catalog", "internal/promql/..."}},

@@ -54,7 +54,7 @@ func TestTheStackHasEveryComponentOfTheLab(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"alertmanager", "api", "email", "gateway", "grafana", "jaeger", "load", "loki",
-		"migrate", "postgres", "prometheus", "pyroscope", "redis", "worker",
+		"migrate", "postgres", "prometheus", "pyroscope", "redis", "replica1", "replica2", "worker",
 	}
 	if got := load(t, source(t)).Project.ServiceNames(); !slices.Equal(got, want) {
 		t.Errorf("services = %q, want %q", got, want)
@@ -231,7 +231,7 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 		"no healthcheck": {rule: "long-running services have a healthcheck that can fail",
 			old: health, new: "      disable: true\n" + health, want: "postgres has no healthcheck"},
 		"a healthcheck that is always green": {rule: "long-running services have a healthcheck that can fail",
-			old: `test: [CMD, wget, -q, -T, "3", -O, /dev/null, "http://127.0.0.1:3000/api/health"]`, new: `test: [CMD-SHELL, "wget -q http://127.0.0.1:3000/api/health || true"]`, want: "grafana has a healthcheck that cannot fail"},
+			old: `test: [CMD, wget, -q, -T, "6", -O, /dev/null, "http://127.0.0.1:3000/api/health"]`, new: `test: [CMD-SHELL, "wget -q http://127.0.0.1:3000/api/health || true"]`, want: "grafana has a healthcheck that cannot fail"},
 		"a probe that its image does not have": {rule: "long-running services have a healthcheck that can fail",
 			old: `[CMD, /usr/bin/loki, -health, "-health.url=http://127.0.0.1:3100/ready"]`, new: `[CMD, wget, -q, "http://127.0.0.1:3100/ready"]`, want: "loki probes with"},
 		"a probe of somebody else": {rule: "long-running services have a healthcheck that can fail",
@@ -278,6 +278,10 @@ func TestEachRuleCatchesItsBreach(t *testing.T) {
 			old: "../dashboards/generated:/var/lib/grafana/dashboards:ro", new: "../dashboards/generated:/var/lib/grafana/dashboards", want: "grafana may write to"},
 		"the engine's own socket": {rule: "nothing is shared with the host but files of this repository",
 			old: "../dashboards/generated:/var/lib/grafana/dashboards:ro", new: "/var/run/docker.sock:/var/run/docker.sock:ro", want: "grafana mounts /var/run/docker.sock"},
+		"a volume of the image without a name": {rule: "volumes have names",
+			old: `, "/data-compactor:`, new: `, "/elsewhere:`, want: "pyroscope leaves /data-compactor to a volume without a name"},
+		"an image that nobody has looked at": {rule: "volumes have names",
+			old: "image: redis:", new: "image: valkey:", want: "redis has the image valkey, whose volumes are not known here"},
 		"the processes of the host": {rule: "nothing is shared with the host but files of this repository",
 			old: "    stop_signal: SIGINT\n", new: "    stop_signal: SIGINT\n    pid: host\n", want: "postgres shares a namespace"},
 	} {

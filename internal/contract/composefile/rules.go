@@ -33,6 +33,7 @@ func Rules() []Rule {
 		{"anonymous visitors of Grafana are viewers", anonymousViewers},
 		{"passwords come from files", passwords},
 		{"nothing is shared with the host but files of this repository", hostSharing},
+		{"volumes have names", namedVolumes},
 	}
 }
 

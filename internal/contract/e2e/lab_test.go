@@ -35,13 +35,13 @@ func listensOnLoopbackOnly(t *testing.T) {
 			if err != nil {
 				continue // closed meanwhile
 			}
-			addr, ok := sockets[target]
+			s, ok := sockets[target]
 			if !ok {
 				continue
 			}
 			checked++
-			if !addr.IsLoopback() {
-				t.Errorf("%s listens on %s", c.Name, addr)
+			if !s.ip.IsLoopback() {
+				t.Errorf("%s listens on %s", c.Name, s.ip)
 			}
 		}
 	}
@@ -50,10 +50,16 @@ func listensOnLoopbackOnly(t *testing.T) {
 	}
 }
 
-// listening returns the addresses of all listening TCP sockets by the text of
-// their link in /proc/<pid>/fd.
-func listening() (map[string]net.IP, error) {
-	sockets := make(map[string]net.IP)
+// socket is what a TCP socket listens on.
+type socket struct {
+	ip   net.IP
+	port int
+}
+
+// listening returns all listening TCP sockets by the text of their link in
+// /proc/<pid>/fd.
+func listening() (map[string]socket, error) {
+	sockets := make(map[string]socket)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		data, err := os.ReadFile(table)
 		if err != nil {
@@ -65,14 +71,15 @@ func listening() (map[string]net.IP, error) {
 				continue
 			}
 			var raw []byte
-			hex, _, _ := strings.Cut(f[1], ":")
-			if _, err := fmt.Sscanf(hex, "%x", &raw); err != nil {
+			var port int
+			hex, number, _ := strings.Cut(f[1], ":")
+			if _, err := fmt.Sscanf(hex+" "+number, "%x %x", &raw, &port); err != nil {
 				return nil, fmt.Errorf("%s: %q: %w", table, f[1], err)
 			}
 			for i := 0; i+4 <= len(raw); i += 4 { // words are in host order, here little-endian
 				raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
 			}
-			sockets["socket:["+f[9]+"]"] = net.IP(raw)
+			sockets["socket:["+f[9]+"]"] = socket{net.IP(raw), port}
 		}
 	}
 	return sockets, nil

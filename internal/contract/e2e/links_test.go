@@ -48,10 +48,26 @@ func followed(ctx context.Context, service string) error {
 	return nil
 }
 
-// spanOpensItsFlameGraph asks Pyroscope for the processor time of
-// single spans, as Grafana's trace view does. A span is only seen by a sampler
-// of 100 Hz when it works for some time, so many are made, and one must do.
+// spanOpensItsFlameGraph asks Pyroscope for the processor time of single spans,
+// as Grafana's trace view does.
 func spanOpensItsFlameGraph(t *testing.T) {
+	computingSpan(t)
+	t.Run("a span that does not exist has none", func(t *testing.T) {
+		none, err := the.pyroscope.SpanCPU(t.Context(), `{service_name="api"}`, []string{"00000000000000ff"}, the.began, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if none.Total != 0 {
+			t.Errorf("%d ns of a span that never was", none.Total)
+		}
+	})
+}
+
+// computingSpan returns a span of the api, and its trace, that has samples of
+// its own. A span is only seen by a sampler of 100 Hz when it works for some
+// time, so many are made, and one must do.
+func computingSpan(t *testing.T) (trace, span string) {
+	t.Helper()
 	var traces []string
 	for range 300 {
 		trace := newTraceID()
@@ -80,26 +96,19 @@ func spanOpensItsFlameGraph(t *testing.T) {
 		if all.Total == 0 {
 			return fmt.Errorf("no sample of %d spans", len(ids))
 		}
-		for _, id := range ids {
+		for i, id := range ids {
 			one, err := the.pyroscope.SpanCPU(ctx, `{service_name="api"}`, []string{id}, the.began, time.Now())
 			if err != nil {
 				return err
 			}
 			if one.Total > 0 && one.Total <= all.Total {
+				trace, span = traces[i], id
 				return nil
 			}
 		}
 		return fmt.Errorf("%d ns of all spans together, but none of a single one", all.Total)
 	})
-	t.Run("a span that does not exist has none", func(t *testing.T) {
-		none, err := the.pyroscope.SpanCPU(t.Context(), `{service_name="api"}`, []string{"00000000000000ff"}, the.began, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if none.Total != 0 {
-			t.Errorf("%d ns of a span that never was", none.Total)
-		}
-	})
+	return trace, span
 }
 
 // profileID returns the profile id of the api's server span.

@@ -19,7 +19,8 @@ import (
 // included.
 const startTimeout = 45 * time.Minute
 
-// enable is the environment variable that makes these tests run.
+// enable is the environment variable that makes these tests run: on the lab in
+// containers where it says docker, else on the native one.
 const enable = "PLUMBLINE_E2E"
 
 // the is the one lab of this test program. It is started in TestMain and read
@@ -33,6 +34,7 @@ var the struct {
 	loki       stores.Loki
 	pyroscope  stores.Pyroscope
 	began      time.Time
+	unnamed    int // volumes without a name before it was started, in Docker
 }
 
 func TestMain(m *testing.M) {
@@ -69,6 +71,11 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	the.config, the.began = config, time.Now()
+	if config.Mode == lab.Docker {
+		if the.unnamed, err = unnamed(); err != nil {
+			return fail(err)
+		}
+	}
 	defer func() {
 		purge := config
 		purge.Purge = true
@@ -105,6 +112,12 @@ func configure(home string) (lab.Config, error) {
 	}
 	config.Home = filepath.Join(home, "lab")
 	config.Mode = lab.Native
+	if os.Getenv(enable) == string(lab.Docker) {
+		config.Mode = lab.Docker
+		if err := os.Setenv("COMPOSE_PROJECT_NAME", dockerProject); err != nil {
+			return config, err
+		}
+	}
 	config.Supervisor = []string{self}
 	config.Ports, err = lab.FreePorts()
 	return config, err
@@ -121,23 +134,29 @@ func connect() {
 	the.pyroscope = stores.Pyroscope{URL: the.base["pyroscope"]}
 }
 
+// step is one question to the running lab.
+type step struct {
+	name string
+	run  func(*testing.T)
+}
+
 // TestLab asks the running lab, step by step; the last step takes it down.
 func TestLab(t *testing.T) {
-	for _, step := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"everything listens on loopback only", listensOnLoopbackOnly},
+	before := []step{{"everything listens on loopback only", listensOnLoopbackOnly}}
+	after := []step{{"a benchmark shows in metrics and traces", benchmarkShows}, {"the console draws everything", consoleDrawsEverything}, {"down leaves nothing", downLeavesNothing}}
+	if the.config.Mode == lab.Docker {
+		before, after = dockerBefore(), dockerAfter()
+	}
+	steps := append(before, []step{
 		{"status probes every component and sums its memory", statusProbesAndSumsMemory},
 		{"a second up changes nothing", secondUpChangesNothing},
 		{"every signal of every service arrives", everySignalArrives},
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
-		{"a benchmark shows in metrics and traces", benchmarkShows},
-		{"down leaves nothing", downLeavesNothing},
-	} {
-		t.Run(step.name, step.run)
+	}...)
+	for _, s := range append(steps, after...) {
+		t.Run(s.name, s.run)
 	}
 }
 

@@ -13,8 +13,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/agentgin"
+	"github.com/cacheu/plumbline/agent/replication"
+	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 )
 
@@ -31,16 +34,25 @@ const (
 	newest = int64(1) << 62
 )
 
-// Config is what the api works with. All fields but Agent are required.
+// Config is what the api works with. All fields but Agent, Router, Sessions and
+// Limiter are required.
 type Config struct {
 	// Agent observes the api. Nil observes nothing.
 	Agent *agent.Agent
 	// DB is the shop's database.
 	DB *pgxpool.Pool
+	// Router sends reads to replicas that show a user what they wrote. Nil reads
+	// from DB.
+	Router *replication.Router[*pgxpool.Pool]
+	// Sessions carry what a user wrote to their next request. Nil carries
+	// nothing.
+	Sessions *replication.Sessions
 	// Cache holds users and products.
 	Cache *cache.Cache
-	// Invites is the queue that invites are sent through.
-	Invites queue.Queue
+	// Jobs enqueues the sending of invites.
+	Jobs *jobs.Inserter
+	// Limiter sheds load. Nil sheds none.
+	Limiter *saturation.Limiter
 }
 
 // handlers holds what the handlers share.
@@ -52,7 +64,7 @@ type handlers struct {
 func New(c Config) http.Handler {
 	h := handlers{c}
 	engine := web.NewEngine(c.Agent, timeout)
-	routes := engine.Group("/api")
+	routes := engine.Group("/api", web.Shed(c.Agent, c.Limiter), agentgin.Sessions(c.Sessions))
 	routes.GET("/users/:id", web.Handle(c.Agent, h.getUser))
 	routes.GET("/products", web.Handle(c.Agent, h.listProducts))
 	routes.GET("/products/:id", web.Handle(c.Agent, h.getProduct))

@@ -19,7 +19,7 @@ import (
 	"github.com/cacheu/plumbline/internal/testpg"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 )
@@ -74,7 +74,11 @@ func newShopWithRedis(t *testing.T, redis string) *shop {
 	t.Cleanup(s.db.Close)
 	c := cache.Open(cache.Config{Addr: redis, OnState: func(_ context.Context, err error) { s.states <- err }})
 	t.Cleanup(func() { c.Close() })
-	h := httptest.NewServer(api.New(api.Config{DB: s.db, Cache: c, Invites: queue.Queue{Name: queue.Invites}}))
+	inserter, err := jobs.NewInserter(nil, s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(api.New(api.Config{DB: s.db, Cache: c, Jobs: inserter}))
 	t.Cleanup(h.Close)
 	s.url = h.URL
 	return s

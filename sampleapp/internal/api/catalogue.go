@@ -31,7 +31,9 @@ func (h handlers) getUser(c *gin.Context) error {
 // names.
 func (h handlers) user(ctx context.Context, field string, id int64) (store.User, error) {
 	user, err := cache.Get(ctx, h.Cache, fmt.Sprintf("user:%d", id), cacheTTL,
-		func(ctx context.Context) (store.User, error) { return store.GetUser(ctx, h.DB, id) })
+		func(ctx context.Context) (store.User, error) {
+			return read(ctx, h, func(ctx context.Context, db store.DB) (store.User, error) { return store.GetUser(ctx, db, id) })
+		})
 	return user, notFound(err, field, id)
 }
 
@@ -42,7 +44,9 @@ func (h handlers) getProduct(c *gin.Context) error {
 		return err
 	}
 	product, err := cache.Get(c.Request.Context(), h.Cache, fmt.Sprintf("product:%d", id), cacheTTL,
-		func(ctx context.Context) (store.Product, error) { return store.GetProduct(ctx, h.DB, id) })
+		func(ctx context.Context) (store.Product, error) {
+			return read(ctx, h, func(ctx context.Context, db store.DB) (store.Product, error) { return store.GetProduct(ctx, db, id) })
+		})
 	if err != nil {
 		return notFound(err, "id", id)
 	}
@@ -61,7 +65,11 @@ func (h handlers) listProducts(c *gin.Context) error {
 		return err
 	}
 	products, err := cache.Get(c.Request.Context(), h.Cache, fmt.Sprintf("products:%d:%d", after, limit), cacheTTL,
-		func(ctx context.Context) ([]store.Product, error) { return store.ListProducts(ctx, h.DB, after, limit) })
+		func(ctx context.Context) ([]store.Product, error) {
+			return read(ctx, h, func(ctx context.Context, db store.DB) ([]store.Product, error) {
+				return store.ListProducts(ctx, db, after, limit)
+			})
+		})
 	if err != nil {
 		return err
 	}
@@ -83,7 +91,9 @@ func (h handlers) listPosts(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	posts, err := store.ListPosts(c.Request.Context(), h.DB, before, limit)
+	posts, err := read(c.Request.Context(), h, func(ctx context.Context, db store.DB) ([]store.Post, error) {
+		return store.ListPosts(ctx, db, before, limit)
+	})
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,9 @@ func (h handlers) listOrders(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	orders, err := store.ListOrders(ctx, h.DB, userID, before, limit)
+	orders, err := read(ctx, h, func(ctx context.Context, db store.DB) ([]store.Order, error) {
+		return store.ListOrders(ctx, db, userID, before, limit)
+	})
 	if err != nil {
 		return err
 	}
@@ -160,7 +162,7 @@ func (h handlers) createOrder(c *gin.Context) error {
 		return fmt.Errorf("price the order: %w", err)
 	}
 	order.NetCents, order.TaxCents, order.TotalCents = sum.Net, sum.Tax, sum.Total
-	err = store.InTx(ctx, h.DB, func(tx pgx.Tx) error { return store.CreateOrder(ctx, tx, &order) })
+	err = h.write(ctx, func(tx pgx.Tx) error { return store.CreateOrder(ctx, tx, &order) })
 	if errors.Is(err, store.ErrNotFound) {
 		// Deleted since it was read, or still in the cache: the user, since
 		// products were read from the database just now.
@@ -180,7 +182,7 @@ func (h handlers) createOrder(c *gin.Context) error {
 }
 
 // priceLines adds today's price and category to the lines. They are read from
-// the database: a price in the cache may be old.
+// the primary: a price in the cache, or on a replica, may be old.
 func (h handlers) priceLines(ctx context.Context, lines []newLine) ([]store.OrderLine, error) {
 	ids := make([]int64, len(lines))
 	for i, l := range lines {

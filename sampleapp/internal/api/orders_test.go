@@ -147,8 +147,8 @@ func TestInviteIsSavedAndQueuedTogether(t *testing.T) {
 		t.Errorf("answered %d %s, want 202 and a queued invite to friend@example.com", status, answer)
 	}
 	name := row[string](s, "select name from users where id = 8")
-	job := row[string](s, "select queue || ' ' || kind || ' ' || state || ' ' || payload from jobs")
-	want := fmt.Sprintf(`invites send_invite pending {"email": "friend@example.com", "invite_id": %d, "inviter_name": "%s"}`, invite.ID, name)
+	job := row[string](s, "select queue || ' ' || kind || ' ' || state || ' ' || args from river_job")
+	want := fmt.Sprintf(`invites send_invite available {"email": "friend@example.com", "invite_id": %d, "inviter_name": "%s"}`, invite.ID, name)
 	if job != want {
 		t.Errorf("the job is %s, want %s", job, want)
 	}
@@ -157,7 +157,7 @@ func TestInviteIsSavedAndQueuedTogether(t *testing.T) {
 	if status != 200 || again != answer {
 		t.Errorf("the second time: %d %s, want 200 %s", status, again, answer)
 	}
-	if n := row[int](s, "select count(*)::int from jobs"); n != 1 {
+	if n := row[int](s, "select count(*)::int from river_job"); n != 1 {
 		t.Errorf("%d jobs, want 1", n)
 	}
 }
@@ -165,7 +165,7 @@ func TestInviteIsSavedAndQueuedTogether(t *testing.T) {
 func TestInviteWithoutJobIsNotSaved(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	if _, err := s.db.Exec(t.Context(), "alter table jobs add constraint broken check (queue <> 'invites')"); err != nil {
+	if _, err := s.db.Exec(t.Context(), "alter table river_job add constraint broken check (queue <> 'invites')"); err != nil {
 		t.Fatal(err)
 	}
 	status, answer, _ := s.call("POST", "/api/invites", `{"inviter_id": 8, "email": "a@example.com"}`)
@@ -192,7 +192,7 @@ func TestJobOfAnInviteThatIsNotSavedDoesNotExist(t *testing.T) {
 	if status, answer, _ := s.call("POST", "/api/invites", `{"inviter_id": 8, "email": "a@example.com"}`); status != 500 {
 		t.Errorf("answered %d %s, want 500", status, answer)
 	}
-	if n := row[string](s, "select (select count(*) from invites) || ' ' || (select count(*) from jobs)"); n != "0 0" {
+	if n := row[string](s, "select (select count(*) from invites) || ' ' || (select count(*) from river_job)"); n != "0 0" {
 		t.Errorf("invites and jobs: %s, want 0 0", n)
 	}
 }
@@ -218,7 +218,7 @@ func TestSameInviteAtTheSameTimeIsOneInvite(t *testing.T) {
 			t.Errorf("status %d, want 202 or 200", status)
 		}
 	}
-	if n := row[string](s, "select (select count(*) from invites) || ' ' || (select count(*) from jobs)"); n != "1 1" || created != 1 {
+	if n := row[string](s, "select (select count(*) from invites) || ' ' || (select count(*) from river_job)"); n != "1 1" || created != 1 {
 		t.Errorf("invites and jobs: %s, answered as new %d times, want 1 1 and once", n, created)
 	}
 }

@@ -50,15 +50,29 @@ type Config struct {
 	AdminAddr string
 	// DatabaseURL is the connection string of PostgreSQL; it holds a password.
 	DatabaseURL string
+	// Replicas are read replicas of that database. None reads everything from
+	// the primary.
+	Replicas []Replica
 	// RedisAddr is the host and port of Redis, RedisPassword its password,
 	// which may be empty.
 	RedisAddr, RedisPassword string
 	// APIURL, EmailURL and GatewayURL are the base URLs of other roles.
 	APIURL, EmailURL, GatewayURL *url.URL
+	// Limit is how many requests the api serves at a time before it sheds load;
+	// 0 is any number.
+	Limit int
 	// LoadRate is how many requests per second the load sends.
 	LoadRate float64
 	// ProbeURL is what the probe asks.
 	ProbeURL string
+}
+
+// Replica is one read replica.
+type Replica struct {
+	// Name is what the primary calls it: its cluster_name.
+	Name string
+	// URL is its connection string; it holds a password.
+	URL string
 }
 
 // setting is one value: its flag, its environment variable and its default.
@@ -75,6 +89,7 @@ func settings() []setting {
 		// No flag: other users of the machine can read a command line.
 		{"", "DATABASE_URL", "", "PostgreSQL, for example postgres://user:password@127.0.0.1:15432/shop", []string{API, Email, Worker, Migrate},
 			setDatabaseURL},
+		{"", "DATABASE_REPLICAS", "", "read replicas, as name=postgres://... separated by commas", []string{API}, setReplicas},
 		{"redis-addr", "REDIS_ADDR", "127.0.0.1:16379", "host:port of Redis", []string{API, Redis},
 			func(c *Config, v string) error { return hostPort(&c.RedisAddr, v) }},
 		{"", "REDIS_PASSWORD", "", "password of Redis", []string{API, Redis},
@@ -85,6 +100,7 @@ func settings() []setting {
 			func(c *Config, v string) error { return baseURL(&c.EmailURL, v) }},
 		{"gateway-url", "GATEWAY_URL", "http://127.0.0.1:8080", "base URL of the gateway", []string{Load},
 			func(c *Config, v string) error { return baseURL(&c.GatewayURL, v) }},
+		{"limit", "LIMIT_CONCURRENCY", "0", "requests that are served at a time, a few more wait, the others get 429; 0 is no limit", []string{API}, setLimit},
 		{"load-rate", "LOAD_RATE", "20", "requests per second", []string{Load}, setLoadRate},
 		{"probe-url", "PROBE_URL", "", "URL that the probe asks, for example http://127.0.0.1:8081/readyz", []string{Probe}, setProbeURL},
 	}
@@ -171,6 +187,18 @@ func defaultAddrs(role string) (listen, admin string) {
 	}
 }
 
+// maxLimit is far above what one process can use.
+const maxLimit = 10_000
+
+func setLimit(c *Config, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > maxLimit {
+		return fmt.Errorf("%q is not a limit: want 1 to %d requests at a time, or 0 for none", v, maxLimit)
+	}
+	c.Limit = n
+	return nil
+}
+
 func hostPort(dst *string, v string) error {
 	_, port, err := net.SplitHostPort(v)
 	if err == nil {
@@ -201,6 +229,24 @@ func setDatabaseURL(c *Config, v string) error {
 		return errors.New("want postgres://user:password@host:port/database (the value is not shown)")
 	}
 	c.DatabaseURL = v
+	return nil
+}
+
+func setReplicas(c *Config, v string) error {
+	if v == "" {
+		return nil
+	}
+	for i, one := range strings.Split(v, ",") {
+		name, url, found := strings.Cut(strings.TrimSpace(one), "=")
+		replica := Config{}
+		if !found || name == "" || setDatabaseURL(&replica, url) != nil {
+			return fmt.Errorf("entry %d: want name=postgres://user:password@host:port/database (the value is not shown)", i+1)
+		}
+		if slices.ContainsFunc(c.Replicas, func(r Replica) bool { return r.Name == name }) {
+			return fmt.Errorf("entry %d has the name of another one", i+1)
+		}
+		c.Replicas = append(c.Replicas, Replica{Name: name, URL: replica.DatabaseURL})
+	}
 	return nil
 }
 

@@ -73,6 +73,8 @@ func TestEverythingThatIsWrongIsReportedAtOnce(t *testing.T) {
 		"a rate of nothing": {"--role load", map[string]string{"LOAD_RATE": "0"}, `LOAD_RATE: "0" is not a rate: want more than 0 and at most 5000 requests per second`},
 		"a rate that is no number": {"--role load", map[string]string{"LOAD_RATE": "NaN"},
 			`LOAD_RATE: "NaN" is not a rate: want more than 0 and at most 5000 requests per second`},
+		"a limit below none": {"--role api --limit -1", map[string]string{"DATABASE_URL": "postgres://u:p@h/d"},
+			`--limit: "-1" is not a limit: want 1 to 10000 requests at a time, or 0 for none`},
 		"a probe of nothing": {"--role probe", nil, "PROBE_URL: required, for example http://127.0.0.1:8081/readyz"},
 		"a database that is none, with its password kept secret": {"--role migrate", map[string]string{"DATABASE_URL": "mysql://u:hunter2@h/d"},
 			"DATABASE_URL: want postgres://user:password@host:port/database (the value is not shown)"},
@@ -97,6 +99,28 @@ func TestHelpNamesEveryVariable(t *testing.T) {
 	for _, want := range []string{"-role", "LISTEN_ADDR", "DATABASE_URL", "REDIS_ADDR", "REDIS_PASSWORD", "API_URL", "EMAIL_URL", "GATEWAY_URL", "LOAD_RATE", "PROBE_URL"} {
 		if !strings.Contains(help.String(), want) {
 			t.Errorf("the help text lacks %s:\n%s", want, help.String())
+		}
+	}
+}
+
+func TestReplicasHaveNamesAndAddresses(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"DATABASE_URL": "postgres://u:p@127.0.0.1:1/shop"}
+	if c, err := parse("--role api", env); err != nil || len(c.Replicas) != 0 {
+		t.Errorf("none: %v, %v", c.Replicas, err)
+	}
+	env["DATABASE_REPLICAS"] = "one=postgres://u:p@127.0.0.1:2/shop?sslmode=disable, two=postgres://u:p@127.0.0.1:3/shop"
+	c, err := parse("--role api", env)
+	if err != nil || len(c.Replicas) != 2 || c.Replicas[0].Name != "one" || c.Replicas[1].URL != "postgres://u:p@127.0.0.1:3/shop" {
+		t.Errorf("two: %v, %v", c.Replicas, err)
+	}
+	for name, bad := range map[string]string{
+		"no name": "postgres://u:hunter2@h/shop", "no address": "one=", "a name twice": "a=postgres://u:hunter2@h/shop,a=postgres://u:hunter2@h/shop",
+		"nothing between": "a=postgres://u:hunter2@h/shop,,b=postgres://u:hunter2@h/shop",
+	} {
+		env["DATABASE_REPLICAS"] = bad
+		if _, err := parse("--role api", env); err == nil || !strings.Contains(err.Error(), "DATABASE_REPLICAS") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Package migrate brings a PostgreSQL database to the schema of sampleapp.
 //
-// The schema is a list of embedded SQL files, applied in order, each in a
+// River's tables are made first, by River's own migrator. The rest of the
+// schema is a list of embedded SQL files, applied in order, each in a
 // transaction of its own, and recorded with a checksum. Applying them again
 // changes nothing. Any number of processes may call [Run] at the same time: an
 // advisory lock lets one work and the others find nothing left to do.
@@ -61,15 +62,20 @@ func Locked(ctx context.Context, conn *pgx.Conn, f func(context.Context) error) 
 	return f(ctx)
 }
 
-// Run applies the migrations that conn's database lacks and returns how many
-// these were. The caller holds the lock (see [Locked]). It fails with
-// [ErrChanged] when an applied migration differs from its file.
+// Run applies the migrations that conn's database lacks, River's and the shop's,
+// and returns how many these were. The caller holds the lock (see [Locked]). It
+// fails with [ErrChanged] when an applied migration differs from its file.
 func Run(ctx context.Context, conn *pgx.Conn) (int, error) {
 	migrations, err := List()
 	if err != nil {
 		return 0, err
 	}
-	return Apply(ctx, conn, migrations)
+	ofRiver, err := applyRiver(ctx, conn)
+	if err != nil {
+		return 0, err
+	}
+	own, err := Apply(ctx, conn, migrations)
+	return ofRiver + own, err
 }
 
 // Apply is [Run] with a list of migrations other than the embedded one.

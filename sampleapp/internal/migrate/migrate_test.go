@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/cacheu/plumbline/sampleapp/internal/migrate"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
@@ -51,11 +53,49 @@ func names(t *testing.T, conn *pgx.Conn) string {
 	return all
 }
 
+// ofRiver is the number of River's own migrations.
+func ofRiver(t *testing.T) int {
+	t.Helper()
+	migrator, err := rivermigrate.New(riverpgxv5.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(migrator.AllVersions())
+}
+
+// TestJobsThatWaitMoveToRiver upgrades a shop of the time before River.
+func TestJobsThatWaitMoveToRiver(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, server.Empty(t))
+	list, err := migrate.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrate.Apply(t.Context(), conn, list[:3]); err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), `insert into jobs (queue, kind, payload, trace, state, max_attempts, due_at) values
+		('invites', 'send_invite', '{"invite_id": 7}', '{"traceparent": "tp"}', 'pending', 8, '2026-01-02'),
+		('invites', 'send_invite', '{"invite_id": 8}', '{}', 'done', 8, '2026-01-02')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := migrate.Run(t.Context(), conn); err != nil || n != 1+ofRiver(t) {
+		t.Fatalf("applied %d (%v)", n, err)
+	}
+	var got string
+	err = conn.QueryRow(t.Context(), `select string_agg(concat_ws(' ', queue, kind, args, metadata, state, attempt, max_attempts, scheduled_at::date), ', ') from river_job`).Scan(&got)
+	const want = `invites send_invite {"invite_id": 7} {"trace": {"traceparent": "tp"}} available 0 8 2026-01-02`
+	if err != nil || got != want {
+		t.Errorf("the jobs are %s (%v), want %s", got, err, want)
+	}
+}
+
 func TestMigrationsAreAppliedOnceInOrder(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, server.Empty(t))
-	const want = "1 0001_shop, 2 0002_invites_and_jobs, 3 0003_email_messages"
-	for i, applied := range []int{3, 0} {
+	const want = "1 0001_shop, 2 0002_invites_and_jobs, 3 0003_email_messages, 4 0004_jobs_by_river"
+	for i, applied := range []int{4 + ofRiver(t), 0} {
 		got, err := migrate.Run(t.Context(), conn)
 		if err != nil || got != applied {
 			t.Errorf("run %d applied %d (%v), want %d", i+1, got, err, applied)
@@ -87,7 +127,7 @@ func TestManyProcessesMigrateAtTheSameTime(t *testing.T) {
 	wg.Wait()
 	worked := 0
 	for _, n := range applied {
-		if n == 3 {
+		if n == 4+ofRiver(t) {
 			worked++
 		} else if n != 0 {
 			t.Errorf("a process applied %d migrations, want all or none", n)

@@ -12,13 +12,14 @@ import (
 	"github.com/cacheu/plumbline/agent/agentpgx"
 	"github.com/cacheu/plumbline/agent/agentredis"
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/api"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/load"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 	"github.com/cacheu/plumbline/sampleapp/internal/worker"
@@ -53,8 +54,33 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 		},
 	})
 	defer func() { err = errors.Join(err, redis.Close()) }()
-	handler := api.New(api.Config{Agent: a, DB: db, Cache: redis, Invites: queue.Queue{Name: queue.Invites}})
+	inserter, err := jobs.NewInserter(a, db)
+	if err != nil {
+		return err
+	}
+	replicas, err := openReplicas(ctx, c, a, db)
+	if err != nil {
+		return err
+	}
+	defer replicas.close()
+	limiter, err := newLimiter(c, a)
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{
+		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter, Limiter: limiter,
+	})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
+}
+
+// newLimiter returns what sheds load, or nil where that is off.
+func newLimiter(c config.Config, a *agent.Agent) (*saturation.Limiter, error) {
+	if c.Limit == 0 {
+		return nil, nil
+	}
+	return saturation.NewLimiter(saturation.LimiterConfig{
+		Concurrency: c.Limit, Collector: a.Saturation(), Registerer: a.Registerer(),
+	})
 }
 
 func runEmail(ctx context.Context, c config.Config, a *agent.Agent) error {
@@ -75,10 +101,7 @@ func runWorker(ctx context.Context, c config.Config, a *agent.Agent) error {
 	}
 	defer db.Close()
 	w, err := worker.New(worker.Config{
-		Agent: a, DB: db, Queue: queue.Queue{Name: queue.Invites},
-		Tasks: map[string]worker.Task{
-			queue.KindInvite: worker.InviteTask{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
-		},
+		Agent: a, DB: db, Sender: worker.EmailSender{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
 	})
 	if err != nil {
 		return err
@@ -105,11 +128,16 @@ func runLoad(ctx context.Context, c config.Config, a *agent.Agent) error {
 
 // openDB opens the pool of a role and has the agent observe it.
 func openDB(ctx context.Context, c config.Config, a *agent.Agent) (*pgxpool.Pool, error) {
-	db, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, Application: c.Role, Tracer: agentpgx.NewTracer(a)})
+	return openPool(ctx, c, a, "primary", c.DatabaseURL)
+}
+
+// openPool opens a pool that the agent knows by a name.
+func openPool(ctx context.Context, c config.Config, a *agent.Agent, name, url string) (*pgxpool.Pool, error) {
+	db, err := store.Open(ctx, store.Config{URL: url, Application: c.Role, Tracer: agentpgx.NewTracer(a)})
 	if err != nil {
 		return nil, err
 	}
-	if err := agentpgx.ObservePool(a, "primary", db); err != nil {
+	if err := agentpgx.ObservePool(a, name, db); err != nil {
 		db.Close()
 		return nil, err
 	}

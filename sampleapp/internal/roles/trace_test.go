@@ -26,8 +26,8 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/load"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 	"github.com/cacheu/plumbline/sampleapp/internal/worker"
@@ -82,7 +82,6 @@ func newShop(t *testing.T) shop {
 		t.Cleanup(db.Close)
 		return db
 	}
-	invites := queue.Queue{Name: queue.Invites}
 
 	a := newAgent("email")
 	emails := serve(email.New(a, open(a)))
@@ -91,7 +90,12 @@ func newShop(t *testing.T) shop {
 	redis := cache.Open(cache.Config{Addr: testdb.Redis(t), Hook: agentredis.NewHook(a)})
 	t.Cleanup(func() { redis.Close() })
 	s.db = open(nil)
-	behind, err := url.Parse(serve(api.New(api.Config{Agent: a, DB: open(a), Cache: redis, Invites: invites})))
+	db := open(a)
+	inserter, err := jobs.NewInserter(a, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind, err := url.Parse(serve(api.New(api.Config{Agent: a, DB: db, Cache: redis, Jobs: inserter})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +104,8 @@ func newShop(t *testing.T) shop {
 	s.gateway = serve(gateway.New(a, behind, nil))
 
 	a = newAgent("worker")
-	task := worker.InviteTask{Email: emails, Client: &http.Client{Transport: agenthttp.Transport(a, nil), Timeout: patience}}
-	w, err := worker.New(worker.Config{Agent: a, DB: open(a), Queue: invites, Poll: 5 * time.Millisecond,
-		Tasks: map[string]worker.Task{queue.KindInvite: task}})
+	sender := worker.EmailSender{Email: emails, Client: &http.Client{Transport: agenthttp.Transport(a, nil), Timeout: patience}}
+	w, err := worker.New(worker.Config{Agent: a, DB: open(a), Sender: sender, Poll: 5 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +206,13 @@ func TestTraceOfAnInviteGoesOnInTheWorkerAndTheEmailService(t *testing.T) {
 	const producer = "gateway POST /api/invites > gateway POST > api POST /api/invites > api send invites"
 	const consumer = producer + " > worker process invites"
 	s.expect(t, id,
-		producer+" > api INSERT jobs",
+		producer+" > api INSERT river_job",
 		consumer+" > worker POST > email POST /emails > email INSERT email_messages",
-		consumer+" > worker UPDATE jobs",
+		consumer+" > worker SELECT river_job",
 		consumer+" > worker UPDATE invites",
 	)
 	// What it logs on the way carries the trace.
-	for role, words := range map[string]string{"api": "invite queued", "worker": "job done", "email": "email sent"} {
+	for role, words := range map[string]string{"api": "invite queued", "worker": "msg=job queue=invites outcome=ok kind=send_invite", "email": "email sent"} {
 		found := false
 		for _, line := range s.agents[role].Lines() {
 			found = found || strings.Contains(line, words) && strings.Contains(line, "trace_id="+id.String())

@@ -4,32 +4,103 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 )
 
-// InviteTask sends invites through the email service. It is idempotent because
+// Sender sends invites.
+type Sender interface {
+	// Send sends one invite. It must be idempotent: after a worker's death the
+	// invite is sent again. It honours ctx.
+	Send(ctx context.Context, invite jobs.Invite) error
+}
+
+// Permanent marks an error that no further attempt will change.
+type Permanent struct{ Err error }
+
+// Error implements error.
+func (p Permanent) Error() string { return p.Err.Error() }
+
+// Unwrap returns the marked error.
+func (p Permanent) Unwrap() error { return p.Err }
+
+// inviteWorker is River's worker for invites.
+type inviteWorker struct {
+	river.WorkerDefaults[jobs.Invite]
+	db     *pgxpool.Pool
+	sender Sender
+	busy   *atomic.Int64 // jobs that run now
+}
+
+// Work implements [river.Worker].
+func (w *inviteWorker) Work(ctx context.Context, job *river.Job[jobs.Invite]) error {
+	w.busy.Add(1)
+	defer w.busy.Add(-1)
+	err := w.sender.Send(ctx, job.Args)
+	if err == nil {
+		return w.sent(ctx, job)
+	}
+	permanent := errors.As(err, new(Permanent))
+	if !permanent && (errors.Is(err, context.Canceled) || job.Attempt < job.MaxAttempts) {
+		return err // it will be tried again
+	}
+	if markErr := w.failed(ctx, job); markErr != nil {
+		return errors.Join(err, markErr)
+	}
+	if permanent {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// sent records the effect in the transaction that completes the job.
+func (w *inviteWorker) sent(ctx context.Context, job *river.Job[jobs.Invite]) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return store.InTx(ctx, w.db, func(tx pgx.Tx) error {
+		if err := store.MarkInvite(ctx, tx, job.Args.InviteID, store.InviteSent); err != nil {
+			return err
+		}
+		if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
+			return fmt.Errorf("complete job %d: %w", job.ID, err)
+		}
+		return nil
+	})
+}
+
+// failed records that the invite is given up. A worker that dies right after it
+// has its job tried once more, and an invite that is then sent is marked so.
+func (w *inviteWorker) failed(ctx context.Context, job *river.Job[jobs.Invite]) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return store.MarkInvite(ctx, w.db, job.Args.InviteID, store.InviteFailed)
+}
+
+// EmailSender sends invites through the email service. It is idempotent because
 // that service is.
-type InviteTask struct {
+type EmailSender struct {
 	// Email is the base URL of the email service.
 	Email string
 	// Client makes the requests. It must have a time-out.
 	Client *http.Client
 }
 
-var _ Task = InviteTask{}
+var _ Sender = EmailSender{}
 
-// Do implements [Task].
-func (t InviteTask) Do(ctx context.Context, j queue.Job) error {
-	invite, err := decode(j)
-	if err != nil {
-		return Permanent{err}
-	}
+// Send implements [Sender].
+func (s EmailSender) Send(ctx context.Context, invite jobs.Invite) error {
 	body, err := json.Marshal(email.Message{
 		InviteID: invite.InviteID, To: invite.Email,
 		Subject: invite.InviterName + " invites you",
@@ -38,12 +109,12 @@ func (t InviteTask) Do(ctx context.Context, j queue.Job) error {
 	if err != nil {
 		return Permanent{fmt.Errorf("encode the email: %w", err)}
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.Email+"/emails", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Email+"/emails", bytes.NewReader(body))
 	if err != nil {
 		return Permanent{fmt.Errorf("make the request to the email service: %w", err)}
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := t.Client.Do(request)
+	response, err := s.Client.Do(request)
 	if err != nil {
 		return fmt.Errorf("call the email service: %w", err)
 	}
@@ -66,33 +137,4 @@ func judge(status int, answer []byte) error {
 	default:
 		return Permanent{fmt.Errorf("the email service refuses with %d: %s", status, answer)}
 	}
-}
-
-// Succeeded implements [Task].
-func (InviteTask) Succeeded(ctx context.Context, tx store.DB, j queue.Job) error {
-	return mark(ctx, tx, j, store.InviteSent)
-}
-
-// Failed implements [Task].
-func (InviteTask) Failed(ctx context.Context, tx store.DB, j queue.Job) error {
-	if _, err := decode(j); err != nil {
-		return nil // nobody knows which invite it was; the job keeps the payload
-	}
-	return mark(ctx, tx, j, store.InviteFailed)
-}
-
-func mark(ctx context.Context, tx store.DB, j queue.Job, status string) error {
-	invite, err := decode(j)
-	if err != nil {
-		return err
-	}
-	return store.MarkInvite(ctx, tx, invite.InviteID, status)
-}
-
-func decode(j queue.Job) (queue.Invite, error) {
-	var invite queue.Invite
-	if err := json.Unmarshal(j.Payload, &invite); err != nil {
-		return queue.Invite{}, fmt.Errorf("decode job %d: %w", j.ID, err)
-	}
-	return invite, nil
 }

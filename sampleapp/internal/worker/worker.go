@@ -1,29 +1,31 @@
-// Package worker takes jobs from a queue and does them.
+// Package worker does the jobs that were enqueued.
 //
-// One loop takes due jobs, a bounded number at a time; each runs on its own
-// goroutine, in the trace of the request that enqueued it. A job that fails is
-// tried again later, at growing distances, and given up after its last attempt
-// or a [Permanent] error. [Worker.Run] returns after the last job has ended.
+// River takes due jobs, a bounded number at a time; each runs on its own
+// goroutine, in the trace of the request that enqueued it, measured by the
+// agent. A job that fails is tried again later, at growing distances, and given
+// up after its last attempt or an error marked as [Permanent].
 //
-// An idle worker costs one small statement per poll.
+// An idle worker costs a few small statements per second.
 package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log/level"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/agent/agentjob"
 	"github.com/cacheu/plumbline/agent/catalog"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/quiet"
-	"github.com/cacheu/plumbline/sampleapp/internal/store"
 )
 
 // Defaults of [Config].
@@ -32,47 +34,26 @@ const (
 	DefaultPoll        = 500 * time.Millisecond
 	DefaultDrain       = 10 * time.Second
 	// attemptTimeout bounds one attempt, and finishTimeout the recording of its
-	// outcome. Together they stay well below the queue's lease.
+	// effect. A job that runs for longer than rescueAfter, which exceeds both
+	// together, is one whose worker died.
 	attemptTimeout = 10 * time.Second
 	finishTimeout  = 5 * time.Second
-	// Finished jobs are kept that long, and deleted at that pace.
+	rescueAfter    = 30 * time.Second
+	// keepFinished is how long finished jobs stay in the table.
 	keepFinished = time.Hour
-	pruneEvery   = time.Minute
-	pruneLimit   = 5000
 )
 
-// Task is what is to be done for jobs of one kind.
-type Task interface {
-	// Do does the job. It must be idempotent: after a worker's death it is done
-	// again. It honours ctx.
-	Do(ctx context.Context, j queue.Job) error
-	// Succeeded records the effect in the transaction that completes the job.
-	Succeeded(ctx context.Context, tx store.DB, j queue.Job) error
-	// Failed records the failure in the transaction that buries the job.
-	Failed(ctx context.Context, tx store.DB, j queue.Job) error
-}
-
-// Permanent marks an error that no further attempt will change.
-type Permanent struct{ Err error }
-
-// Error implements error.
-func (p Permanent) Error() string { return p.Err.Error() }
-
-// Unwrap returns the marked error.
-func (p Permanent) Unwrap() error { return p.Err }
-
-// Config configures a worker. DB, Queue and Tasks are required.
+// Config configures a worker. DB and Sender are required.
 type Config struct {
 	// Agent observes the worker. Nil observes nothing.
 	Agent *agent.Agent
 	DB    *pgxpool.Pool
-	Queue queue.Queue
-	// Tasks are by the kind of their jobs. Jobs of other kinds are buried.
-	Tasks map[string]Task
+	// Sender sends the invites.
+	Sender Sender
 	// Concurrency is the most jobs at one time. Defaults to 4.
 	Concurrency int
-	// Poll is the distance between looks at an empty queue. Defaults to 0.5
-	// seconds.
+	// Poll is the distance between looks at an empty queue, where no
+	// notification of a new job comes earlier. Defaults to 0.5 seconds.
 	Poll time.Duration
 	// Drain bounds how long running jobs may take after the stop; then they
 	// are cancelled and given back. Defaults to 10 seconds.
@@ -100,158 +81,101 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Worker takes jobs from a queue.
+// Worker does the jobs of the invites' queue.
 type Worker struct {
-	config  Config
-	metrics *jobMetrics
-	slots   chan struct{} // one element per running job
-	running sync.WaitGroup
-	failing bool // the last look at the queue failed
+	config Config
+	client *river.Client[pgx.Tx]
+	busy   atomic.Int64 // jobs that run now
 }
 
-// New returns a worker. It fails when its metrics cannot be registered.
+// New returns a worker. It does not connect.
 func New(c Config) (*Worker, error) {
-	m, err := newJobMetrics(c.Agent, c.Queue.Name)
-	if err != nil {
+	w := &Worker{config: c.withDefaults()}
+	if err := w.renew(); err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
-	return &Worker{config: c, metrics: m, slots: make(chan struct{}, c.Concurrency)}, nil
+	if err := agentjob.ObserveQueue(c.Agent, jobs.Invites, jobs.Depth(c.DB, jobs.Invites)); err != nil {
+		return nil, err
+	}
+	if _, err := c.Agent.ObserveUsage(catalog.ResourceWorkers, w.usage); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
+
+// usage tells how many jobs run. How many wait is in the database, which is
+// asked for the depth of the queue already.
+func (w *Worker) usage() agent.Usage {
+	return agent.Usage{Used: float64(w.busy.Load()), Limit: float64(w.config.Concurrency), Waiting: -1, Waited: -1}
+}
+
+// renew makes a client of River that has not been started.
+func (w *Worker) renew() (err error) {
+	c := w.config
+	workers := river.NewWorkers()
+	if err := river.AddWorkerSafely(workers, &inviteWorker{db: c.DB, sender: c.Sender, busy: &w.busy}); err != nil {
+		return fmt.Errorf("add the worker for invites: %w", err)
+	}
+	w.client, err = river.NewClient(riverpgxv5.New(c.DB), &river.Config{
+		Queues:  map[string]river.QueueConfig{jobs.Invites: {MaxWorkers: c.Concurrency}},
+		Workers: workers, Middleware: []rivertype.Middleware{jobs.Measure(c.Agent)}, Logger: quiet.Logger(c.Agent),
+		JobTimeout: attemptTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: c.Drain, RetryPolicy: backoff(c.Backoff),
+		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, river.FetchCooldownDefault),
+		CompletedJobRetentionPeriod: keepFinished, CancelledJobRetentionPeriod: keepFinished, DiscardedJobRetentionPeriod: keepFinished,
+	})
+	if err != nil {
+		return fmt.Errorf("prepare to take jobs: %w", err)
+	}
+	return nil
+}
+
+// backoff is a policy of River.
+type backoff func(attempt int) time.Duration
+
+// NextRetry implements [river.ClientRetryPolicy].
+func (b backoff) NextRetry(job *rivertype.JobRow) time.Time { return time.Now().Add(b(job.Attempt)) }
 
 // Run takes and does jobs until ctx ends, and returns when the last running one
 // has ended or was given back. It is called once.
 func (w *Worker) Run(ctx context.Context) {
-	// Jobs keep running when ctx ends: they are drained.
-	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if !w.start(ctx) {
+		return
+	}
+	<-ctx.Done()
+	// River cancels the jobs that take too long. Then all that is left to do is
+	// recording, which has a time-out of its own.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.config.Drain+2*finishTimeout)
 	defer cancel()
-	poll := time.NewTicker(w.config.Poll)
-	defer poll.Stop()
-	var pruned time.Time
-	for ctx.Err() == nil {
-		if time.Since(pruned) > pruneEvery {
-			pruned = time.Now()
-			w.prune(ctx)
+	if err := w.client.Stop(stop); err != nil {
+		level.Error(w.config.Agent.Logger(ctx)).Log(catalog.LogMessage, "the worker did not stop in order; its jobs will be tried again", catalog.LogError, err)
+	}
+}
+
+// start starts River, as soon as the database answers, and reports whether it
+// has: not where ctx ends before.
+func (w *Worker) start(ctx context.Context) bool {
+	// Jobs keep running when ctx ends: they are drained.
+	base := quiet.Context(context.WithoutCancel(ctx))
+	failing := false
+	for {
+		err := w.client.Start(base)
+		if err != nil && !failing {
+			level.Error(w.config.Agent.Logger(ctx)).Log(catalog.LogMessage, "the queue cannot be read; trying on", catalog.LogError, err)
 		}
-		if w.takeSome(ctx, jobs) {
-			continue // there may be more
+		if err == nil {
+			if failing {
+				level.Info(w.config.Agent.Logger(ctx)).Log(catalog.LogMessage, "the queue can be read again")
+			}
+			return true
 		}
+		failing = true
 		select {
 		case <-ctx.Done():
-		case <-poll.C:
+			return false
+		case <-time.After(w.config.Poll):
 		}
-	}
-	w.drain(cancel)
-}
-
-// takeSome fills the free slots with jobs and reports whether it got any. It
-// waits for a slot.
-func (w *Worker) takeSome(ctx, jobs context.Context) bool {
-	select {
-	case w.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false
-	}
-	free := 1
-	for free < cap(w.slots) {
-		select {
-		case w.slots <- struct{}{}:
-			free++
-			continue
-		default:
+		if err := w.renew(); err != nil {
+			return false // cannot happen: the same configuration was good before
 		}
-		break
-	}
-	taken, err := w.config.Queue.Take(quiet.Context(ctx), w.config.DB, free)
-	w.noteTake(ctx, err)
-	for range free - len(taken) {
-		<-w.slots
-	}
-	for _, j := range taken {
-		w.running.Go(func() {
-			defer func() { <-w.slots }()
-			w.process(jobs, j)
-		})
-	}
-	return len(taken) > 0
-}
-
-// noteTake logs when the queue cannot be read, and when it can be again.
-func (w *Worker) noteTake(ctx context.Context, err error) {
-	if ctx.Err() != nil || w.failing == (err != nil) {
-		return
-	}
-	w.failing = err != nil
-	if err != nil {
-		level.Error(w.config.Agent.Logger(ctx)).Log(catalog.LogMessage, "the queue cannot be read; trying on", catalog.LogError, err)
-		return
-	}
-	level.Info(w.config.Agent.Logger(ctx)).Log(catalog.LogMessage, "the queue can be read again")
-}
-
-func (w *Worker) prune(ctx context.Context) {
-	ctx = quiet.Context(ctx)
-	// A failure shows in the next look at the queue, which is logged.
-	_, _ = w.config.Queue.Prune(ctx, w.config.DB, keepFinished, pruneLimit)
-}
-
-// drain waits for the running jobs, and cancels those that take too long.
-func (w *Worker) drain(cancel context.CancelFunc) {
-	done := make(chan struct{})
-	go func() {
-		w.running.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(w.config.Drain)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		cancel()
-		<-done // bounded: finishing an attempt has its own time-out
-	}
-}
-
-// attempt runs the task of a job.
-func (w *Worker) attempt(ctx context.Context, j queue.Job) error {
-	task, ok := w.config.Tasks[j.Kind]
-	if !ok {
-		return Permanent{fmt.Errorf("no task for jobs of kind %q", j.Kind)}
-	}
-	if j.Attempt > j.MaxAttempts {
-		return Permanent{fmt.Errorf("%d attempts ended without an outcome: its workers died", j.MaxAttempts)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	return task.Do(ctx, j)
-}
-
-// finish records how an attempt ended and returns the outcome. jobs is the
-// context of all jobs, which has ended only when the worker gives up waiting.
-func (w *Worker) finish(ctx, jobs context.Context, j queue.Job, cause error) (string, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-	defer cancel()
-	q, db, task := w.config.Queue, w.config.DB, w.config.Tasks[j.Kind]
-	switch {
-	case cause == nil:
-		return outcomeDone, store.InTx(ctx, db, func(tx pgx.Tx) error {
-			if err := task.Succeeded(ctx, tx, j); err != nil {
-				return err
-			}
-			return q.Complete(ctx, tx, j)
-		})
-	case jobs.Err() != nil:
-		return outcomeReleased, q.Release(ctx, db, j)
-	case errors.As(cause, new(Permanent)) || j.Attempt >= j.MaxAttempts:
-		return outcomeDead, store.InTx(ctx, db, func(tx pgx.Tx) error {
-			if task != nil {
-				if err := task.Failed(ctx, tx, j); err != nil {
-					return err
-				}
-			}
-			return q.Bury(ctx, tx, j, cause)
-		})
-	default:
-		return outcomeRetry, q.Retry(ctx, db, j, cause, w.config.Backoff(j.Attempt))
 	}
 }

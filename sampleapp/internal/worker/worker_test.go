@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cacheu/plumbline/agent/agenttest"
 	"github.com/cacheu/plumbline/agent/catalog"
-	"github.com/cacheu/plumbline/sampleapp/internal/queue"
+	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
 	"github.com/cacheu/plumbline/sampleapp/internal/worker"
@@ -92,9 +93,6 @@ func run(t *testing.T, c worker.Config) (stop func()) {
 // end.
 func runUntil(ctx context.Context, t *testing.T, c worker.Config) (wait func()) {
 	t.Helper()
-	if c.Queue.Name == "" {
-		c.Queue.Name = queue.Invites
-	}
 	if c.Poll == 0 {
 		c.Poll = 5 * time.Millisecond
 	}
@@ -120,22 +118,28 @@ func runUntil(ctx context.Context, t *testing.T, c worker.Config) (wait func()) 
 	}
 }
 
-func invites(e http.Handler, t *testing.T) map[string]worker.Task {
+func sender(t *testing.T, e http.Handler) worker.Sender {
 	t.Helper()
 	s := httptest.NewServer(e)
 	t.Cleanup(s.Close)
-	return map[string]worker.Task{queue.KindInvite: worker.InviteTask{Email: s.URL, Client: &http.Client{Timeout: patience}}}
+	return worker.EmailSender{Email: s.URL, Client: &http.Client{Timeout: patience}}
 }
 
-// invite saves an invite and its job.
+// invite saves an invite and its job, as the api does.
 func invite(t *testing.T, db *pgxpool.Pool) (id int64) {
 	t.Helper()
-	err := db.QueryRow(t.Context(), "insert into invites (inviter_id, email) values (4, 'friend@example.com') returning id").Scan(&id)
+	inserter, err := jobs.NewInserter(nil, db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.Queue{Name: queue.Invites}
-	if _, err := q.Enqueue(t.Context(), db, queue.KindInvite, queue.Invite{InviteID: id, Email: "friend@example.com", InviterName: "Ada"}, nil); err != nil {
+	err = store.InTx(t.Context(), db, func(tx pgx.Tx) error {
+		err := tx.QueryRow(t.Context(), "insert into invites (inviter_id, email) values (4, 'friend' || (select count(*) from invites) || '@example.com') returning id").Scan(&id)
+		if err != nil {
+			return err
+		}
+		return inserter.Enqueue(t.Context(), tx, jobs.Invite{InviteID: id, Email: "friend@example.com", InviterName: "Ada"})
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -165,7 +169,7 @@ func waitFor(t *testing.T, db *pgxpool.Pool, sql, want string) {
 }
 
 const (
-	jobState    = "select state || ' ' || attempt || ' ' || last_error from jobs"
+	jobState    = "select state || ' ' || attempt || ' ' || coalesce(errors[array_length(errors, 1)] ->> 'error', '') from river_job"
 	inviteState = "select status || ' ' || (sent_at is not null) from invites"
 )
 
@@ -173,8 +177,8 @@ func TestInviteIsSentWithItsWords(t *testing.T) {
 	t.Parallel()
 	db, e := server.Pool(t), &emails{}
 	id := invite(t, db)
-	run(t, worker.Config{DB: db, Tasks: invites(e, t)})
-	waitFor(t, db, jobState, "done 1 ")
+	run(t, worker.Config{DB: db, Sender: sender(t, e)})
+	waitFor(t, db, jobState, "completed 1 ")
 	waitFor(t, db, inviteState, "sent true")
 	want := fmt.Sprintf(`{"invite_id":%d,"to":"friend@example.com","subject":"Ada invites you","text":"Ada thinks that you would like our shop. Come and see."}`, id)
 	if sent := e.sent(); len(sent) != 1 || sent[0] != want {
@@ -185,26 +189,26 @@ func TestInviteIsSentWithItsWords(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for sentence, c := range map[string]struct {
-		statuses          []int
-		maxAttempts       int
-		job, invite       string
-		calls             int
-		done, retry, dead float64
+		statuses    []int
+		maxAttempts int
+		job, invite string
+		calls       int
+		counted     string
 	}{
-		"a message that was sent before is a success":     {[]int{200}, 8, "done 1 ", "sent true", 1, 1, 0, 0},
-		"a failing email service is tried again":          {[]int{500, 429, 503}, 8, "done 4 the email service answers 503: answer 503", "sent true", 4, 1, 3, 0},
-		"a refused message is not tried again":            {[]int{400}, 8, "dead 1 the email service refuses with 400: answer 400", "failed false", 1, 0, 0, 1},
-		"a job is given up after its last attempt":        {[]int{500, 500, 500, 500}, 3, "dead 3 the email service answers 500: answer 500", "failed false", 3, 0, 2, 1},
-		"a conflict in the email service is not tried on": {[]int{409}, 8, "dead 1 the email service refuses with 409: answer 409", "failed false", 1, 0, 0, 1},
+		"a message that was sent before is a success":     {[]int{200}, 8, "completed 1 ", "sent true", 1, "map[ok:1]"},
+		"a failing email service is tried again":          {[]int{500, 429, 503}, 8, "completed 4 the email service answers 503: answer 503", "sent true", 4, "map[ok:1 retry:3]"},
+		"a refused message is not tried again":            {[]int{400}, 8, "cancelled 1 JobCancelError: the email service refuses with 400: answer 400", "failed false", 1, "map[error:1]"},
+		"a job is given up after its last attempt":        {[]int{500, 500, 500, 500}, 3, "discarded 3 the email service answers 500: answer 500", "failed false", 3, "map[error:1 retry:2]"},
+		"a conflict in the email service is not tried on": {[]int{409}, 8, "cancelled 1 JobCancelError: the email service refuses with 409: answer 409", "failed false", 1, "map[error:1]"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			db, e, recorder := server.Pool(t), &emails{statuses: c.statuses}, agenttest.New(t)
 			invite(t, db)
-			if _, err := db.Exec(t.Context(), "update jobs set max_attempts = $1", c.maxAttempts); err != nil {
+			if _, err := db.Exec(t.Context(), "update river_job set max_attempts = $1", c.maxAttempts); err != nil {
 				t.Fatal(err)
 			}
-			stop := run(t, worker.Config{Agent: recorder.Agent(), DB: db, Tasks: invites(e, t)})
+			stop := run(t, worker.Config{Agent: recorder.Agent(), DB: db, Sender: sender(t, e)})
 			waitFor(t, db, jobState, c.job)
 			waitFor(t, db, inviteState, c.invite)
 			stop()
@@ -215,24 +219,25 @@ func TestOutcomes(t *testing.T) {
 			for _, m := range recorder.Metric(catalog.Jobs) {
 				got[agenttest.Labels(m)[string(catalog.Outcome)]] = m.GetCounter().GetValue()
 			}
-			want := map[string]float64{"done": c.done, "retry": c.retry, "dead": c.dead, "released": 0}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("counted %v, want %v", got, want)
+			if fmt.Sprint(got) != c.counted {
+				t.Errorf("counted %v, want %v", got, c.counted)
 			}
-			if n := recorder.Metric(catalog.JobDuration)[0].GetHistogram().GetSampleCount(); n != uint64(c.calls) {
-				t.Errorf("%d durations, want %d", n, c.calls)
+			for _, h := range []catalog.Histogram{catalog.JobDuration, catalog.JobWait} {
+				if n := recorder.Metric(h)[0].GetHistogram().GetSampleCount(); n != uint64(c.calls) {
+					t.Errorf("%d observations of %s, want %d", n, h.Desc().Name, c.calls)
+				}
 			}
 		})
 	}
 }
 
-func TestJobsNobodyCanDoAreBuried(t *testing.T) {
+func TestJobsNobodyCanDoAreTriedAgainAndSayWhy(t *testing.T) {
 	t.Parallel()
 	for sentence, c := range map[string]struct{ sql, want string }{
-		"an unknown kind": {"update jobs set kind = 'dance'", `dead 1 no task for jobs of kind "dance"`},
-		"a broken payload": {`update jobs set payload = '"text"'`,
-			"dead 1 decode job 1: json: cannot unmarshal string into Go value of type queue.Invite"},
-		"one whose workers always died": {"update jobs set attempt = 8", "dead 9 8 attempts ended without an outcome: its workers died"},
+		"an unknown kind": {"update river_job set kind = 'dance', max_attempts = 2",
+			"discarded 2 job kind is not registered in the client's Workers bundle: dance"},
+		"a broken payload": {`update river_job set args = '"text"', max_attempts = 2`,
+			"discarded 2 json: cannot unmarshal string into Go value of type jobs.Invite"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +246,7 @@ func TestJobsNobodyCanDoAreBuried(t *testing.T) {
 			if _, err := db.Exec(t.Context(), c.sql); err != nil {
 				t.Fatal(err)
 			}
-			run(t, worker.Config{DB: db, Tasks: invites(e, t)})
+			run(t, worker.Config{DB: db, Sender: sender(t, e)})
 			waitFor(t, db, jobState, c.want)
 			if sent := e.sent(); len(sent) != 0 {
 				t.Errorf("sent %v, want nothing", sent)
@@ -250,13 +255,13 @@ func TestJobsNobodyCanDoAreBuried(t *testing.T) {
 	}
 }
 
-// slow is a task that begins and then waits.
+// slow is a sender that begins and then waits.
 type slow struct {
 	begun chan context.Context // the job's
 	end   chan error
 }
 
-func (s slow) Do(ctx context.Context, _ queue.Job) error {
+func (s slow) Send(ctx context.Context, _ jobs.Invite) error {
 	s.begun <- ctx
 	select {
 	case err := <-s.end:
@@ -266,67 +271,67 @@ func (s slow) Do(ctx context.Context, _ queue.Job) error {
 	}
 }
 
-func (slow) Succeeded(context.Context, store.DB, queue.Job) error { return nil }
-func (slow) Failed(context.Context, store.DB, queue.Job) error    { return nil }
-
 func newSlow() slow { return slow{make(chan context.Context, 10), make(chan error, 10)} }
 
 func TestStopWaitsForRunningJobs(t *testing.T) {
 	t.Parallel()
-	db, task := server.Pool(t), newSlow()
+	db, s := server.Pool(t), newSlow()
 	invite(t, db)
 	ctx, cancel := context.WithCancel(t.Context())
-	wait := runUntil(ctx, t, worker.Config{DB: db, Tasks: map[string]worker.Task{queue.KindInvite: task}})
-	job := <-task.begun
+	wait := runUntil(ctx, t, worker.Config{DB: db, Sender: s})
+	job := <-s.begun
 	cancel()
 	if err := job.Err(); err != nil {
 		t.Errorf("the job's context ended with the worker's: %v", err)
 	}
-	task.end <- nil
+	s.end <- nil
 	wait()
-	waitFor(t, db, jobState, "done 1 ")
+	waitFor(t, db, jobState, "completed 1 ")
 }
 
 func TestJobThatOutlastsTheDrainIsGivenBack(t *testing.T) {
 	t.Parallel()
-	db, task := server.Pool(t), newSlow()
+	db, s, recorder := server.Pool(t), newSlow(), agenttest.New(t)
 	invite(t, db)
-	stop := run(t, worker.Config{DB: db, Tasks: map[string]worker.Task{queue.KindInvite: task}, Drain: time.Millisecond})
-	<-task.begun
+	stop := run(t, worker.Config{Agent: recorder.Agent(), DB: db, Sender: s, Drain: time.Millisecond})
+	<-s.begun
 	stop()
 	// No attempt is counted, and it is due for the next worker.
-	waitFor(t, db, "select state || ' ' || attempt || ' ' || (due_at <= now()) from jobs", "pending 0 true")
+	waitFor(t, db, "select state || ' ' || attempt || ' ' || (scheduled_at <= now()) from river_job", "available 0 true")
+	waitFor(t, db, inviteState, "queued false")
+	if m := recorder.Metric(catalog.Jobs); len(m) != 1 || agenttest.Labels(m[0])[string(catalog.Outcome)] != "cancelled" {
+		t.Errorf("counted %v, want one cancelled", m)
+	}
 }
 
 func TestNoMoreJobsAtATimeThanAllowed(t *testing.T) {
 	t.Parallel()
-	db, task := server.Pool(t), newSlow()
+	db, s := server.Pool(t), newSlow()
 	for range 5 {
-		if _, err := (queue.Queue{Name: queue.Invites}).Enqueue(t.Context(), db, queue.KindInvite, 1, nil); err != nil {
-			t.Fatal(err)
-		}
+		invite(t, db)
 	}
-	run(t, worker.Config{DB: db, Tasks: map[string]worker.Task{queue.KindInvite: task}, Concurrency: 2})
-	<-task.begun
-	<-task.begun
-	const taken = "select count(*) filter (where attempt > 0) || ' ' || count(*) filter (where state = 'done') from jobs"
+	run(t, worker.Config{DB: db, Sender: s, Concurrency: 2})
+	<-s.begun
+	<-s.begun
+	const taken = "select count(*) filter (where attempt > 0) || ' ' || count(*) filter (where state = 'completed') from river_job"
 	waitFor(t, db, taken, "2 0")
-	task.end <- nil
-	<-task.begun
+	s.end <- nil
+	<-s.begun
 	waitFor(t, db, taken, "3 1")
 	for range 4 {
-		task.end <- nil
+		s.end <- nil
 	}
 	waitFor(t, db, taken, "5 5")
 }
 
-func TestQueueThatCannotBeReadIsReportedOnceAndTriedOn(t *testing.T) {
+func TestWorkerWaitsForItsTablesAndSaysSoOnce(t *testing.T) {
 	t.Parallel()
 	db, e, recorder := server.Pool(t), &emails{}, agenttest.New(t)
-	if _, err := db.Exec(t.Context(), "alter table jobs rename to hidden"); err != nil {
+	invite(t, db)
+	if _, err := db.Exec(t.Context(), "alter table river_queue rename to hidden"); err != nil {
 		t.Fatal(err)
 	}
-	run(t, worker.Config{Agent: recorder.Agent(), DB: db, Tasks: invites(e, t), Poll: time.Millisecond})
+	run(t, worker.Config{Agent: recorder.Agent(), DB: db, Sender: sender(t, e), Poll: time.Millisecond})
 	count := func(words string) (n int) {
 		for _, l := range recorder.Lines() {
 			if strings.Contains(l, words) {
@@ -339,7 +344,7 @@ func TestQueueThatCannotBeReadIsReportedOnceAndTriedOn(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(patience); count(words) == 0; {
 			if time.Now().After(deadline) {
-				t.Fatalf("no line says %q", words)
+				t.Fatalf("no line says %q: %q", words, recorder.Lines())
 			}
 		}
 	}
@@ -348,15 +353,14 @@ func TestQueueThatCannotBeReadIsReportedOnceAndTriedOn(t *testing.T) {
 	for looks := db.Stat().AcquireCount() + 10; db.Stat().AcquireCount() < looks; {
 		until("the queue cannot be read")
 	}
-	if _, err := db.Exec(t.Context(), "alter table hidden rename to jobs"); err != nil {
+	if _, err := db.Exec(t.Context(), "alter table hidden rename to river_queue"); err != nil {
 		t.Fatal(err)
 	}
 	until("the queue can be read again")
 	if n := count("the queue cannot be read"); n != 1 {
 		t.Errorf("the failure was logged %d times, want 1", n)
 	}
-	invite(t, db)
-	waitFor(t, db, jobState, "done 1 ")
+	waitFor(t, db, jobState, "completed 1 ")
 }
 
 func TestPermanentErrorsKeepTheirCause(t *testing.T) {

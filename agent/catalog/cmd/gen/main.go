@@ -50,7 +50,19 @@ func render(metrics []catalog.Metric) []byte {
 	table(&b, metrics, false)
 	b.WriteString("\n## Metrics of others\n\nEmitted by the Go client or by Prometheus; dashboards and alerts refer to them.\n\n")
 	table(&b, metrics, true)
+	resources(&b, catalog.Resources())
 	return b.Bytes()
+}
+
+// resources lists the values of one label, whose meaning the metrics' own help
+// texts cannot hold.
+func resources(b *bytes.Buffer, all []catalog.ResourceInfo) {
+	fmt.Fprintf(b, "\n## Resources\n\nWhat the label `%s` of `%s` and `%s` can be. What a system does not have, has no series.\n\n",
+		catalog.Resource, catalog.ResourceUtilization.Desc().Name, catalog.ResourceSaturation.Desc().Name)
+	b.WriteString("| resource | utilization | saturation | read from |\n|---|---|---|---|\n")
+	for _, r := range all {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", r.Name, r.Utilization, r.Saturation, r.Source)
+	}
 }
 
 func table(b *bytes.Buffer, metrics []catalog.Metric, external bool) {

@@ -1,0 +1,55 @@
+import type { DataFrame, EventBus, InterpolateFunction } from '@grafana/data';
+import { lazy, type ComponentType } from 'react';
+import type { Panel } from '../model/dashboard.ts';
+import type { Data } from '../model/query.ts';
+import type { PanelType } from '../model/supported.ts';
+
+/** PanelProps are what every kind of panel is drawn from. Frames are data's after transformations and field options. */
+export interface PanelProps<P extends PanelType = PanelType> {
+  panel: Panel<P>;
+  data: Data;
+  frames: DataFrame[];
+  width: number;
+  height: number;
+  replace: InterpolateFunction;
+  eventBus: EventBus;
+}
+
+/** Kind is one kind of panel. */
+export interface Kind {
+  draw: ComponentType<PanelProps<never>>;
+  /** empty reports whether there is nothing to draw. */
+  empty: (data: Data & { shown: DataFrame[] }) => boolean;
+  /** Whether the panel itself draws what it has nothing of, as a stat does with its text for no value. */
+  drawsNothing?: boolean;
+  padding?: 'none' | 'md';
+  /** What Grafana's panel of the kind assumes where a dashboard says nothing: its own field options, and how series get their colours. */
+  custom?: Record<string, unknown>;
+  color?: string;
+}
+
+const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
+const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>) => lazy(load) as unknown as Kind['draw'];
+
+const lines = {
+  drawStyle: 'line', lineInterpolation: 'linear', lineWidth: 1, fillOpacity: 0, gradientMode: 'none', barAlignment: 0, showPoints: 'auto',
+  pointSize: 5, spanNulls: false, axisPlacement: 'auto', stacking: { mode: 'none', group: 'A' }, thresholdsStyle: { mode: 'off' },
+  scaleDistribution: { type: 'linear' },
+};
+
+/** panelKinds are the kinds of panels that the console draws: one for each that supported.json declares. */
+export const panelKinds: Record<PanelType, Kind> = {
+  row: { draw: () => null, empty: () => true },
+  timeseries: { draw: lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines, color: 'palette-classic' },
+  stat: { draw: lazily(() => import('./StatPanel.tsx')), empty: noRows, drawsNothing: true },
+  gauge: { draw: lazily(() => import('./GaugePanel.tsx')), empty: noRows, drawsNothing: true },
+  bargauge: { draw: lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
+  table: { draw: lazily(() => import('./TablePanel.tsx')), empty: noRows, padding: 'none', custom: { align: 'auto', cellOptions: { type: 'auto' } } },
+  heatmap: { draw: lazily(() => import('./HeatmapPanel.tsx')), empty: noRows },
+  xychart: { draw: lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
+  'state-timeline': { draw: lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 }, color: 'continuous-GrYlRd' },
+  text: { draw: lazily(() => import('./TextPanel.tsx')), empty: () => false },
+  logs: { draw: lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },
+  traces: { draw: lazily(() => import('./TracesPanel.tsx')), empty: (d) => d.traces.length === 0 },
+  flamegraph: { draw: lazily(() => import('./FlameGraphPanel.tsx')), empty: (d) => !d.flame || d.flame.length === 0 || d.flame.fields.find((f) => f.name === 'value')?.values[0] === 0 },
+};
