@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,7 +218,7 @@ func (r *attack) send(ctx context.Context, t Target, result *Result) {
 	} else {
 		r.propagator.Inject(ctx, propagation.HeaderCarrier(request.Header))
 		result.Sent = time.Since(r.start)
-		result.Status, result.Bytes, result.Err = do(r.Client, request)
+		result.Status, result.Bytes, result.Err = do(cmp.Or(t.Client, r.Client), request)
 		result.Done = time.Since(r.start)
 	}
 	if span.IsRecording() {

@@ -21,6 +21,9 @@ type Target struct {
 	// Header is added to the request. It is not changed, so that targets may
 	// share one.
 	Header http.Header
+	// Client sends the request, for cookies of its own for instance. Nil means
+	// that of the attacker.
+	Client *http.Client
 }
 
 // Source returns the next target. It is called by one goroutine, once for each

@@ -160,7 +160,7 @@ func indexCost() Spec {
 		Route: "/api/events", Requests: []Request{{Method: http.MethodPost, Path: "/api/events", Body: "{}"}},
 		Full: load(20, 10*time.Second, 5), Quick: load(20, 3*time.Second, quickRounds),
 		Symptoms: []Symptom{
-			{Means: "bytes of write-ahead log per row", Of: Fact, Fact: "wal_bytes_per_row", Before: AtLeast(600), After: AtMost(350)},
+			{Means: "bytes of write-ahead log per row", Of: Fact, Fact: "wal_bytes_per_row", Before: AtLeast(500), After: AtMost(400)},
 			{Means: "bytes on disk per row", Of: Fact, Fact: "disk_bytes_per_row", Before: AtLeast(250), After: AtMost(249)},
 			{Means: "indexes", Of: Fact, Fact: "indexes", Before: Exactly(10), After: Exactly(1)},
 		},

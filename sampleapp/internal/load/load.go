@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/cookiejar"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -61,6 +62,26 @@ type runner struct {
 	Config
 	mix   *mix
 	stats *stats
+	turn  int
+	users []*http.Client
+}
+
+// users is how many users the load plays, each with cookies of their own.
+const users = 16
+
+// newUsers returns clients that share everything but their cookies.
+func newUsers(client *http.Client) ([]*http.Client, error) {
+	all := make([]*http.Client, users)
+	for i := range all {
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			return nil, fmt.Errorf("make a cookie jar: %w", err)
+		}
+		own := *client
+		own.Jar = jar
+		all[i] = &own
+	}
+	return all, nil
 }
 
 // Run waits until the gateway is ready and sends requests until ctx ends. It
@@ -82,15 +103,14 @@ func Run(ctx context.Context, c Config) error {
 	if c.Sizes == (seed.Sizes{}) {
 		c.Sizes = seed.Default()
 	}
-	client, err := asUsers(c.Client)
-	if err != nil {
-		return err
-	}
-	attacker, err := loadgen.New(loadgen.Config{Client: client, MaxOpen: c.MaxInFlight, SkipOver: true})
+	attacker, err := loadgen.New(loadgen.Config{Client: c.Client, MaxOpen: c.MaxInFlight, SkipOver: true})
 	if err != nil {
 		return err
 	}
 	r := &runner{Config: c, mix: newMix(c.Run, c.Sizes), stats: newStats()}
+	if r.users, err = newUsers(c.Client); err != nil {
+		return err
+	}
 	if !r.waitUntilReady(ctx) {
 		return nil
 	}
@@ -144,7 +164,8 @@ func (r *runner) waitUntilReady(ctx context.Context) bool {
 // next implements [loadgen.Source].
 func (r *runner) next() loadgen.Target {
 	q := r.mix.next()
-	return loadgen.Target{Route: q.Route, Method: q.Method, URL: r.Gateway + q.Path, Body: q.Body}
+	r.turn++
+	return loadgen.Target{Client: r.users[r.turn%users], Route: q.Route, Method: q.Method, URL: r.Gateway + q.Path, Body: q.Body}
 }
 
 // report logs what happened since the last summary.

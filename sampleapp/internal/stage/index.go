@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 	"github.com/cacheu/plumbline/sampleapp/scenario"
 )
@@ -136,13 +137,19 @@ type planNode struct {
 	RemovedFilter float64 `json:"Rows Removed by Filter"`
 	SharedHit     float64 `json:"Shared Hit Blocks"`
 	SharedRead    float64 `json:"Shared Read Blocks"`
+	WALBytes      float64 `json:"WAL Bytes"`
 	Plans         []planNode
 }
 
 // explain runs the query and returns its plan with what it counted.
 func explain(ctx context.Context, env Env, sql string) (planNode, error) {
+	return explainOn(ctx, env.DB, "analyze, buffers", sql)
+}
+
+// explainOn is explain with other options, in a transaction for instance.
+func explainOn(ctx context.Context, db store.DB, options, sql string) (planNode, error) {
 	var text []byte
-	if err := env.DB.QueryRow(ctx, "explain (analyze, buffers, format json) "+sql).Scan(&text); err != nil {
+	if err := db.QueryRow(ctx, "explain ("+options+", format json) "+sql).Scan(&text); err != nil {
 		return planNode{}, fmt.Errorf("explain: %w", err)
 	}
 	var plans []struct{ Plan planNode }
