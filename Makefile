@@ -67,6 +67,27 @@ servers: ## Build the lab's servers, where they are not built yet (15 minutes, n
 	$(LAB_COMMAND) build
 	$(LAB_COMMAND) build promtool
 
+##: Benchmarks: a scenario, or any URL by ARGS="--target http://... --path /..."
+
+# BENCH_ARGS are the flags of one run.
+BENCH_ARGS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: bench
+bench: ## Measure SCENARIO=name before and after, QUICK=1 for the short form; reports go to bench/out
+	@$(LAB_COMMAND) bench run $(BENCH_ARGS)
+
+.PHONY: bench-list
+bench-list: ## List the scenarios
+	@$(LAB_COMMAND) bench list
+
+.PHONY: bench-compare
+bench-compare: ## Compare two runs, A=run B=run; fails on a significant regression past THRESHOLD=0.05
+	@$(LAB_COMMAND) bench compare --a "$(A)" --b "$(B)" $(if $(THRESHOLD),--threshold $(THRESHOLD))
+
+.PHONY: bench-pages
+bench-pages: ## Write the figures of bench/results into the pages of docs/lab
+	@$(LAB_COMMAND) bench page
+
 ##: Development
 
 .PHONY: generate

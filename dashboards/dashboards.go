@@ -108,7 +108,11 @@ func Build(o Options) ([]Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Dashboard{overview, replication, used}, nil
+	benchmarks, err := benchmarks(o)
+	if err != nil {
+		return nil, err
+	}
+	return []Dashboard{overview, replication, used, benchmarks}, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

@@ -24,4 +24,5 @@
 //	service_process.go    its panels about dependencies, process and logs
 //	replication_lag.go    the dashboard of a database's replicas and the router
 //	utilization.go        the dashboard of what a service uses, and how near it is to its knee
+//	benchmarks.go         the dashboard of benchmark runs
 package dashboards

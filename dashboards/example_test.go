@@ -31,6 +31,7 @@ func ExampleWriteWith() {
 		fmt.Println(f.Name())
 	}
 	// Output:
+	// plumbline-benchmarks.json
 	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
 	// plumbline-utilization.json

@@ -184,9 +184,16 @@ func targetProblems(p panelModel, q targetModel, flavor dashboards.Flavor) []str
 	check(curve || q.Format == map[string]string{"table": "table", "heatmap": "heatmap"}[p.Type], "has the format "+q.Format)
 	needsLegend := !curve && p.Type != "table" && (p.Type != "heatmap" || flavor == dashboards.Classic)
 	check(needsLegend == (q.LegendFormat != ""), fmt.Sprintf("has the legend %q", q.LegendFormat))
-	check(strings.Contains(q.Expr, `service_name="$service_name"`), "is not about the chosen service")
-	check(strings.Contains(q.Expr, `deployment_environment_name=~"$environment"`), "is not about the chosen environment")
+	check(aboutTheChosen(q.Expr), "is not about what is chosen")
 	return problems
+}
+
+// aboutTheChosen reports whether a query is restricted to a service and its
+// environments, to a run, or to the services that a scenario's runs measure.
+func aboutTheChosen(expr string) bool {
+	has := func(text string) bool { return strings.Contains(expr, text) }
+	return has(`service_name="$service_name"`) && has(`deployment_environment_name=~"$environment"`) ||
+		has(`run_id="$run_id"`) || has(`service_name=~"bench-$scenario-`)
 }
 
 func TestDataSourcesAreVariables(t *testing.T) {

@@ -9,6 +9,7 @@ const (
 	DashboardServiceOverview DashboardUID = "plumbline-service-overview"
 	DashboardReplicationLag  DashboardUID = "plumbline-replication-lag"
 	DashboardUtilization     DashboardUID = "plumbline-utilization"
+	DashboardBenchmarks      DashboardUID = "plumbline-benchmarks"
 )
 
 // Variable is the name of a dashboard variable. A link to a dashboard sets it
@@ -22,6 +23,8 @@ const (
 	VarService     Variable = "service_name"
 	VarEnvironment Variable = "environment"
 	VarRoute       Variable = "http_route"
+	VarScenario    Variable = "scenario"
+	VarRunID       Variable = "run_id"
 )
 
 // Structured metadata that Loki attaches to log lines that came over OTLP.

@@ -86,6 +86,11 @@ const (
 	AttrCount      = "plumbline.count"
 	AttrTotal      = "plumbline.total_seconds"
 	AttrCallSite   = "code.stacktrace.site"
+	// AttrBenchRunID, AttrBenchScenario and AttrBenchVariant name the benchmark
+	// that a request belongs to. They travel as baggage.
+	AttrBenchRunID    = "plumbline.bench.run_id"
+	AttrBenchScenario = "plumbline.bench.scenario"
+	AttrBenchVariant  = "plumbline.bench.variant"
 )
 
 // Names of span events.

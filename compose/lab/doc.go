@@ -38,6 +38,7 @@
 //	prepare.go postgres.go                   files and users that components need
 //	build.go                                 servers from tools/builds.json, sampleapp
 //	up.go down.go status.go logs.go table.go the commands, natively
+//	bench.go                                 the benchmark command, told where the lab is
 //	supervisor.go process.go state.go        the detached supervisor
 //	fault.go fault_supervisor.go             breaking the lab on purpose
 //	probe.go                                 asking a component whether it works

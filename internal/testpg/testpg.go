@@ -3,7 +3,8 @@
 // [Start] runs a server of the machine's installation in a temporary directory,
 // on a free port of the loopback interface, in one or two seconds. A machine
 // without PostgreSQL fails the test and names the package to install: nothing
-// is skipped. It uses the standard library only, and only tests import it.
+// is skipped. It uses the standard library only, and only tests and benchmarks
+// import it.
 package testpg
 
 import (

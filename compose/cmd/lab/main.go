@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|fault|down|build|page
+//	go run ./compose/cmd/lab up|status|logs|fault|down|build|page|bench
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -40,6 +41,7 @@ func commands() []command {
 		{"down", "stop everything; PURGE=1 deletes the data too", down},
 		{"build", "[program ...] build servers into the cache, all by default", build},
 		{"page", "put the console's sources and modules into the cache, for its tests", page},
+		{"bench", "list | run | compare | page: measure scenarios or a URL, and compare runs", bench},
 	}
 }
 
@@ -59,12 +61,15 @@ func main() {
 
 // exit ends the program with the status that belongs to err.
 func exit(err error) {
+	var status *exec.ExitError // of the benchmark, which has said why
 	switch {
 	case err == nil:
 		os.Exit(0)
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
+	case errors.As(err, &status):
+		os.Exit(max(1, status.ExitCode()))
 	default:
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
@@ -221,4 +226,9 @@ func page(ctx context.Context, c lab.Config, args []string, out io.Writer) error
 	}
 	fmt.Fprintln(out, work)
 	return nil
+}
+
+// bench hands its arguments on to sampleapp's benchmark command.
+func bench(ctx context.Context, c lab.Config, args []string, out io.Writer) error {
+	return lab.Bench(ctx, c, args, out, os.Stderr)
 }

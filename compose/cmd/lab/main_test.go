@@ -23,7 +23,7 @@ func TestWrongCommandLinesSayWhatThereIs(t *testing.T) {
 		want string
 	}{
 		"no command":             {nil, `there is no command ""`},
-		"an unknown command":     {[]string{"bench"}, `there is no command "bench"`},
+		"an unknown command":     {[]string{"benchmark"}, `there is no command "benchmark"`},
 		"an unknown flag":        {[]string{"status", "--yaml"}, "-yaml"},
 		"an argument too many":   {[]string{"up", "loki"}, `unexpected argument "loki"`},
 		"two components of logs": {[]string{"logs", "loki", "api"}, `unexpected argument "api"`},
@@ -38,7 +38,7 @@ func TestWrongCommandLinesSayWhatThereIs(t *testing.T) {
 		})
 	}
 	err := Run(t.Context(), []string{"help"}, noEnvironment(t), &bytes.Buffer{})
-	for _, command := range []string{"up", "status", "logs", "down", "build"} {
+	for _, command := range []string{"up", "status", "logs", "down", "build", "bench"} {
 		if err == nil || !strings.Contains(err.Error(), "\n  "+command+" ") {
 			t.Errorf("the list of commands lacks %s:\n%v", command, err)
 		}

@@ -72,7 +72,11 @@ func Layers() []Layer {
 		{"docs/...", []string{"agent/catalog"}},
 		{"compose/...", []string{"agent/catalog", "compose/..."}},
 		{"sampleapp/internal/testdb", []string{"sampleapp/internal/...", "internal/testpg"}},
-		{"sampleapp/internal/...", []string{"sampleapp/internal/...", "agent", "agent/catalog", "agent/agent*", "agent/replication", "agent/saturation"}},
+		// Benchmarks start servers of their own.
+		{"sampleapp/internal/bench", []string{"sampleapp/internal/...", "sampleapp/loadgen", "sampleapp/scenario", "internal/testpg", "agent", "agent/catalog", "agent/agent*"}},
+		{"sampleapp/loadgen", []string{"agent/catalog"}},
+		{"sampleapp/scenario", []string{"agent/catalog"}},
+		{"sampleapp/internal/...", []string{"sampleapp/internal/...", "sampleapp/loadgen", "sampleapp/scenario", "agent", "agent/catalog", "agent/agent*", "agent/replication", "agent/saturation"}},
 		{"sampleapp/...", []string{"sampleapp/...", "agent", "agent/catalog", "agent/agent*", "agent/replication", "agent/saturation"}},
 	}
 }

@@ -62,8 +62,9 @@ func TestTheStackHasEveryComponentOfTheLab(t *testing.T) {
 }
 
 // inside are ports at which one component talks to itself, or that nobody
-// outside needs: in a container they stay there.
-var inside = []string{"JAEGER_ZIPKIN_PORT", "LOKI_GRPC_PORT", "PYROSCOPE_GRPC_PORT"}
+// outside needs: in a container they stay there. The console is not among the
+// containers, where Grafana is.
+var inside = []string{"JAEGER_ZIPKIN_PORT", "LOKI_GRPC_PORT", "PYROSCOPE_GRPC_PORT", "CONSOLE_PORT"}
 
 // labPorts are the ports of the native lab, by the variable that moves each.
 func labPorts() map[string]string {

@@ -143,7 +143,11 @@ type step struct {
 // TestLab asks the running lab, step by step; the last step takes it down.
 func TestLab(t *testing.T) {
 	before := []step{{"everything listens on loopback only", listensOnLoopbackOnly}}
-	after := []step{{"the console draws everything", consoleDrawsEverything}, {"down leaves nothing", downLeavesNothing}}
+	after := []step{
+		{"a benchmark shows in metrics and traces", benchmarkShows},
+		{"the console draws everything", consoleDrawsEverything},
+		{"down leaves nothing", downLeavesNothing},
+	}
 	if the.config.Mode == lab.Docker {
 		before, after = dockerBefore(), dockerAfter()
 	}

@@ -1,25 +1,18 @@
 // Package load sends steady traffic to the gateway, as users would: all routes,
-// in fixed proportions.
+// in fixed proportions. It is the background of the lab; benchmarks are made
+// with package loadgen, which sends the requests here too.
 //
-// It is an open loop: each request has a planned time, and is sent then whether
-// or not earlier ones have been answered, so that a slow service gets no relief
-// and its latency is not hidden. Latency is counted from the planned time. The
-// number of open requests is bounded; what cannot be sent because of that is
-// skipped and counted, never sent later in a burst.
-//
-// Which request comes when is decided by a generator with a fixed seed: two
-// runs send the same sequence.
+// The number of open requests is bounded; what cannot be sent because of that
+// is skipped and counted, never sent later in a burst. Latency is counted from
+// the planned time. Which request comes when is decided by a generator with a
+// fixed seed: two runs send the same sequence.
 package load
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -28,6 +21,7 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/sampleapp/internal/seed"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
+	"github.com/cacheu/plumbline/sampleapp/loadgen"
 )
 
 // Defaults of [Config] and fixed times.
@@ -37,7 +31,6 @@ const (
 	// DefaultReport is the distance between summaries.
 	DefaultReport = time.Minute
 	readyEvery    = 500 * time.Millisecond
-	maxAnswer     = 1 << 20 // more of an answer is not read
 )
 
 // Config configures a run. Gateway, Rate, Client and Probe are required.
@@ -67,12 +60,10 @@ type Config struct {
 // runner is one run.
 type runner struct {
 	Config
-	mix     *mix
-	stats   *stats
-	slots   chan struct{}
-	sending sync.WaitGroup
-	turn    atomic.Int64
-	users   []*http.Client
+	mix   *mix
+	stats *stats
+	turn  int
+	users []*http.Client
 }
 
 // users is how many users the load plays, each with cookies of their own.
@@ -97,7 +88,7 @@ func newUsers(client *http.Client) ([]*http.Client, error) {
 // then waits for open requests, which the client's time-out bounds, and logs a
 // last summary. It returns an error only for a configuration that cannot work.
 func Run(ctx context.Context, c Config) error {
-	if c.Rate <= 0 {
+	if !(c.Rate > 0) { // not the inverse: NaN is no rate
 		return fmt.Errorf("load rate is %v, want more than 0 requests per second", c.Rate)
 	}
 	if c.MaxInFlight <= 0 {
@@ -112,8 +103,11 @@ func Run(ctx context.Context, c Config) error {
 	if c.Sizes == (seed.Sizes{}) {
 		c.Sizes = seed.Default()
 	}
-	r := &runner{Config: c, mix: newMix(c.Run, c.Sizes), stats: newStats(), slots: make(chan struct{}, c.MaxInFlight)}
-	var err error
+	attacker, err := loadgen.New(loadgen.Config{Client: c.Client, MaxOpen: c.MaxInFlight, SkipOver: true})
+	if err != nil {
+		return err
+	}
+	r := &runner{Config: c, mix: newMix(c.Run, c.Sizes), stats: newStats()}
 	if r.users, err = newUsers(c.Client); err != nil {
 		return err
 	}
@@ -121,25 +115,29 @@ func Run(ctx context.Context, c Config) error {
 		return nil
 	}
 	level.Info(c.Agent.Logger(ctx)).Log(catalog.LogMessage, "load starts", "rate", c.Rate, "gateway", c.Gateway)
-	reports := time.NewTicker(c.Report)
-	defer reports.Stop()
 	reporting := make(chan struct{})
 	go func() {
 		defer close(reporting)
-		for {
-			select {
-			case <-reports.C:
-				r.report(ctx)
-			case <-ctx.Done():
-				return
-			}
-		}
+		r.reportEvery(ctx)
 	}()
-	pace(ctx, c.Rate, func(planned time.Time) { r.send(ctx, planned) }, r.stats.skip)
-	r.sending.Wait()
+	attacker.Attack(ctx, r.next, loadgen.Constant(c.Rate), r.stats.add)
 	<-reporting
 	r.report(ctx)
 	return nil
+}
+
+// reportEvery logs summaries until ctx ends.
+func (r *runner) reportEvery(ctx context.Context) {
+	reports := time.NewTicker(r.Report)
+	defer reports.Stop()
+	for {
+		select {
+		case <-reports.C:
+			r.report(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // waitUntilReady asks the gateway until it is ready, and reports false when ctx
@@ -163,41 +161,11 @@ func (r *runner) waitUntilReady(ctx context.Context) bool {
 	}
 }
 
-// send starts the next request of the mix, unless too many are open.
-func (r *runner) send(ctx context.Context, planned time.Time) {
-	next := r.mix.next() // also for what is skipped: the sequence stays the same
-	select {
-	case r.slots <- struct{}{}:
-	default:
-		r.stats.skip(1)
-		return
-	}
-	r.sending.Go(func() {
-		defer func() { <-r.slots }()
-		// A request that was sent is finished, also when ctx ends meanwhile.
-		status, err := r.do(context.WithoutCancel(ctx), next)
-		r.stats.add(next.Route, status, err, time.Since(planned))
-	})
-}
-
-// do makes one request and reads its answer.
-func (r *runner) do(ctx context.Context, q Request) (status int, err error) {
-	request, err := http.NewRequestWithContext(ctx, q.Method, r.Gateway+q.Path, strings.NewReader(q.Body))
-	if err != nil {
-		return 0, fmt.Errorf("make a request: %w", err)
-	}
-	if q.Body != "" {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := r.users[r.turn.Add(1)%users].Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)); err != nil {
-		return 0, fmt.Errorf("read the answer: %w", err)
-	}
-	return response.StatusCode, nil
+// next implements [loadgen.Source].
+func (r *runner) next() loadgen.Target {
+	q := r.mix.next()
+	r.turn++
+	return loadgen.Target{Client: r.users[r.turn%users], Route: q.Route, Method: q.Method, URL: r.Gateway + q.Path, Body: q.Body}
 }
 
 // report logs what happened since the last summary.

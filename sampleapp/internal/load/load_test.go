@@ -15,6 +15,7 @@ import (
 	"github.com/cacheu/plumbline/agent/agenttest"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
 	"github.com/cacheu/plumbline/sampleapp/internal/seed"
+	"github.com/cacheu/plumbline/sampleapp/loadgen"
 )
 
 func TestEveryRouteOfTheGatewayHasItsShare(t *testing.T) {
@@ -220,12 +221,16 @@ func summaries(t *testing.T, recorder *agenttest.Recorder) (sent, ok, skipped in
 func TestEveryRequestIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	s := newStats()
-	s.add("/a", 200, nil, 2*time.Millisecond)
-	s.add("/a", 204, nil, 2*time.Millisecond)
-	s.add("/a", 404, nil, 2*time.Millisecond)
-	s.add("/b", 503, nil, 80*time.Millisecond)
-	s.add("/c", 0, errors.New("refused"), 5*time.Second)
-	s.skip(3)
+	for _, r := range []loadgen.Result{
+		{Route: "/a", Status: 200, Done: 2 * time.Millisecond},
+		{Route: "/a", Status: 204, Done: 2 * time.Millisecond},
+		{Route: "/a", Status: 404, Done: 2 * time.Millisecond},
+		{Route: "/b", Status: 503, Done: 80 * time.Millisecond},
+		{Route: "/c", Err: errors.New("refused"), Planned: time.Second, Sent: 5 * time.Second, Done: 6 * time.Second},
+		{WasSkipped: true}, {WasSkipped: true}, {WasSkipped: true},
+	} {
+		s.add(r)
+	}
 	got := s.take()
 	counts := fmt.Sprint(got.sent, got.ok, got.refused, got.serverErrors, got.failed, got.skipped, got.lastError)
 	if want := "5 2 1 1 1 3/c: refused"; strings.ReplaceAll(counts, " /c", "/c") != want {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/cacheu/plumbline/sampleapp/loadgen"
 )
 
 // Latencies are counted in buckets that grow by 5 %, from 0.1 ms to over a
@@ -33,31 +35,28 @@ type summary struct {
 
 func newStats() *stats { return &stats{} }
 
-// skip counts requests that were not sent.
-func (s *stats) skip(n int) {
+// add counts a result.
+func (s *stats) add(r loadgen.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now.skipped += n
-}
-
-// add counts a request that was sent. A status of 0 means that there was no
-// answer.
-func (s *stats) add(route string, status int, err error, latency time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	outcome := r.Outcome()
+	if outcome == loadgen.Skipped {
+		s.now.skipped++
+		return
+	}
 	s.now.sent++
-	s.now.max = max(s.now.max, latency)
-	s.now.latency[bucketOf(latency)]++
-	switch {
-	case err != nil:
+	s.now.max = max(s.now.max, r.Corrected())
+	s.now.latency[bucketOf(r.Corrected())]++
+	switch outcome {
+	case loadgen.Failed:
 		s.now.failed++
-		s.now.lastError = route + ": " + err.Error()
-	case status >= http.StatusInternalServerError:
+		s.now.lastError = r.Route + ": " + r.Err.Error()
+	case loadgen.ServerError:
 		s.now.serverErrors++
-		s.now.lastError = route + ": " + http.StatusText(status)
-	case status >= http.StatusBadRequest:
+		s.now.lastError = r.Route + ": " + http.StatusText(r.Status)
+	case loadgen.Refused:
 		s.now.refused++
-		s.now.lastError = route + ": " + http.StatusText(status)
+		s.now.lastError = r.Route + ": " + http.StatusText(r.Status)
 	default:
 		s.now.ok++
 	}

@@ -18,6 +18,8 @@ interface Props {
 /** Level is how bad a line is, in words that colours are given to. */
 type Level = 'critical' | 'error' | 'warning' | 'info' | 'debug' | 'unknown';
 
+const short: Record<Level, string> = { critical: 'crit', error: 'error', warning: 'warn', info: 'info', debug: 'debug', unknown: '-' };
+
 /** levelOf reads a line's level from its labels: Loki's own guess, or the severity that the sender gave. */
 export function levelOf(line: Line): Level {
   const text = (line.labels.detected_level ?? line.labels.severity_text ?? line.labels.level ?? '').toLowerCase();
@@ -50,7 +52,7 @@ export function LogLines({ lines, showTime = true, showLabels, wrap, details = t
         const inner = (
           <>
             <span className={cx(styles.level, styles[level])} title={level}>
-              {level.slice(0, 4)}
+              {short[level]}
             </span>
             {showTime && <time className={styles.time}>{dateTimeFormat(line.time, { format: 'YYYY-MM-DD HH:mm:ss.SSS' })}</time>}
             {showLabels && <span className={styles.label}>{line.labels[serviceLabel]}</span>}
@@ -112,7 +114,7 @@ const getStyles = (theme: GrafanaTheme2) => {
       all: 'unset', display: 'flex', boxSizing: 'border-box', width: '100%', gap: theme.spacing(1), padding: '2px 0', cursor: 'pointer', alignItems: 'baseline',
       '&:hover': { background: theme.colors.action.hover }, '&:focus-visible': { outline: `2px solid ${theme.colors.primary.main}`, outlineOffset: -2 },
     }),
-    level: css({ paddingLeft: 6, width: 44, flexShrink: 0, boxSizing: 'border-box' }),
+    level: css({ paddingLeft: 6, width: 50, flexShrink: 0, boxSizing: 'border-box' }),
     critical: mark(theme.visualization.getColorByName('purple')),
     error: mark(theme.colors.error.text),
     warning: mark(theme.colors.warning.text),

@@ -4,7 +4,7 @@ import {
 import { ErrorBoundary, IconButton, PanelChrome, useTheme2 } from '@grafana/ui';
 import { css } from '@emotion/css';
 import { lastValueFrom } from 'rxjs';
-import { lazy, Suspense, useMemo, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { fieldRegistry } from '../app/setup.ts';
 import { useSize, useTask } from '../app/hooks.ts';
 import type { Panel } from '../model/dashboard.ts';
@@ -32,6 +32,7 @@ interface Drawn extends Data {
 export function PanelView({ panel, values, range, eventBus }: Props) {
   const [measure, size] = useSize<HTMLDivElement>();
   const [list, setList] = useState(false);
+  const [painted, setPainted] = useState<Drawn>();
   const title = interpolate(panel.title ?? '', values);
   // A panel that grows by a few pixels needs no other data.
   const points = Math.ceil(size.width / 100) * 100;
@@ -43,7 +44,7 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
   const problem = known ? data.error : new Error(`panels of the type "${panel.type}" are not drawn by the console`);
   const state = problem ? 'error' : data.value ? (kind!.empty(data.value) ? 'empty' : 'drawn') : 'loading';
   return (
-    <div ref={measure} style={{ height: '100%' }} data-panel={panel.id} data-title={title} data-type={panel.type} data-state={state} data-busy={known && data.loading}>
+    <div ref={measure} style={{ height: '100%' }} data-panel={panel.id} data-title={title} data-type={panel.type} data-state={state} data-busy={known && (data.loading || (state === 'drawn' && painted !== data.value))}>
       {size.width > 0 && (
         <PanelChrome
           title={title} description={panel.description} width={size.width} height={size.height} padding={kind?.padding ?? 'md'}
@@ -62,7 +63,7 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
                 data.value && (
                   <ErrorBoundary dependencies={[data.value]}>
                     {({ error }) =>
-                      error ? <Problem error={error} /> : <Body panel={panel} kind={kind!} data={data.value!} empty={state === 'empty'} width={width} height={height} values={values} eventBus={eventBus} />
+                      error ? <Problem error={error} /> : <Body panel={panel} kind={kind!} data={data.value!} empty={state === 'empty'} width={width} height={height} values={values} eventBus={eventBus} onPainted={setPainted} />
                     }
                   </ErrorBoundary>
                 )
@@ -97,9 +98,10 @@ interface BodyProps {
   height: number;
   values: Values;
   eventBus: EventBus;
+  onPainted: (data: Drawn) => void;
 }
 
-function Body({ panel, kind, data, empty, width, height, values, eventBus }: BodyProps) {
+function Body({ panel, kind, data, empty, width, height, values, eventBus, onPainted }: BodyProps) {
   const theme = useTheme2();
   const replace: InterpolateFunction = useMemo(() => {
     const range = panelRange(panel, data.range);
@@ -119,8 +121,15 @@ function Body({ panel, kind, data, empty, width, height, values, eventBus }: Bod
   return (
     <Suspense>
       <Draw panel={panel as never} data={data} frames={frames} width={width} height={height} replace={replace} eventBus={eventBus} />
+      <Painted data={data} on={onPainted} />
     </Suspense>
   );
+}
+
+/** Painted tells when what stands beside it, which may first have to be loaded, is part of the page. */
+function Painted({ data, on }: { data: Drawn; on: (data: Drawn) => void }): null {
+  useEffect(() => on(data), [data, on]);
+  return null;
 }
 
 /** Nothing says why a panel shows nothing. */

@@ -66,7 +66,10 @@ for (const set of sets) {
             if (pictures && (width === 1280 || theme === 'dark')) {
               await mkdir(pictures, { recursive: true });
               const name = `console-${uid.replace(/^plumbline-/, '')}${width === 390 ? '-phone' : ''}${theme === 'light' ? '-light' : ''}.png`;
-              await page.screenshot({ path: join(pictures, name), fullPage: true, animations: 'disabled' });
+              // Tables leave rows out that are beyond the window.
+              await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+              await settled(page);
+              await page.screenshot({ path: join(pictures, name), animations: 'disabled' });
             }
             await page.context().close();
           });

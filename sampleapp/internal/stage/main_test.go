@@ -1,0 +1,87 @@
+package stage_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/cacheu/plumbline/agent/agentpgx"
+	"github.com/cacheu/plumbline/agent/agenttest"
+	"github.com/cacheu/plumbline/sampleapp/internal/stage"
+	"github.com/cacheu/plumbline/sampleapp/internal/store"
+	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
+)
+
+// server is the PostgreSQL of the package's tests.
+var server *testdb.Server
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	var err error
+	if server, err = testdb.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "PostgreSQL for the tests:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// open sets a variant up, with its other parts in this process.
+func open(t *testing.T, scenario, variant string, rows int) (*stage.Set, *agenttest.Recorder, stage.Env) {
+	t.Helper()
+	recorder := agenttest.New(t)
+	db, err := store.Open(t.Context(), store.Config{URL: server.New(t), Tracer: agentpgx.NewTracer(recorder.Agent())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	env := stage.Env{Agent: recorder.Agent(), DB: db, Redis: testdb.Redis(t), Rows: rows}
+	env.Start = func(ctx context.Context, part string) (stage.Part, error) {
+		set, err := stage.Open(ctx, env, scenario, variant, part)
+		if err != nil {
+			return stage.Part{}, err
+		}
+		s := httptest.NewServer(set.Handler)
+		kill := func() error { s.CloseClientConnections(); s.Close(); return nil }
+		t.Cleanup(func() { _ = kill() })
+		return stage.Part{URL: s.URL, Kill: kill}, nil
+	}
+	set, err := stage.Open(t.Context(), env, scenario, variant, stage.Main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Close != nil {
+		t.Cleanup(func() {
+			if err := set.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return set, recorder, env
+}
+
+// ask sends one request and returns the status and the body.
+func ask(t *testing.T, h http.Handler, method, path string) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code, w.Body.String()
+}
+
+func facts(t *testing.T, set *stage.Set) map[string]float64 {
+	t.Helper()
+	f, err := set.Facts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
