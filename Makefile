@@ -127,7 +127,7 @@ check-generated: generate ## Fail where a generated file is not the committed on
 	if [ -n "$$untracked" ]; then echo "not committed:"; echo "$$untracked"; exit 1; fi
 
 .PHONY: test
-test: check test-race test-rules test-e2e test-console ## Everything: check, all tests with the race detector, the alert rules, the lab end to end, the console
+test: check test-race test-rules test-e2e test-page ## Everything but the browser: check, all tests with the race detector, the alert rules, the lab end to end, the console's own tests
 
 # internal/overhead compares agents of others, which need not be built twice.
 .PHONY: test-race
