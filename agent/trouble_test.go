@@ -175,7 +175,10 @@ func (s *troubledService) account() account {
 func (s *troubledService) shutdown(f fate) {
 	s.t.Helper()
 	patience := leaktest.Patience
-	if f == waits {
+	switch {
+	case f == waits && s.signal == catalog.Profiles:
+		patience = time.Second // the last profiles must have been taken by then
+	case f == waits:
 		patience = 100 * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
