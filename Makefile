@@ -127,13 +127,18 @@ check-generated: generate ## Fail where a generated file is not the committed on
 	if [ -n "$$untracked" ]; then echo "not committed:"; echo "$$untracked"; exit 1; fi
 
 .PHONY: test
-test: check test-race test-rules test-e2e test-page ## Everything but the browser: check, all tests with the race detector, the alert rules, the lab end to end, the console's own tests
+test: check test-race test-lag test-rules test-e2e test-page ## Everything but the browser: check, all tests with the race detector, the alert rules, the lab end to end, the console's own tests
 
 # internal/overhead compares agents of others, which need not be built twice.
 .PHONY: test-race
 test-race: override MODULES := $(filter-out internal/overhead,$(MODULES))
 test-race: servers
 	$(call each,$(GO) test -race $(uncached) ./...)
+
+# What is compared with a clock, alone and without the race detector.
+.PHONY: test-lag
+test-lag:
+	$(GO) test -count=1 -run TestLagSecondsAreTrue ./agent/replication
 
 .PHONY: test-rules
 test-rules: servers
