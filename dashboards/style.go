@@ -13,11 +13,13 @@ import (
 
 // Units, one per kind of value.
 const (
-	unitRate  = units.RequestsPerSecond
-	unitRatio = units.PercentUnit
-	unitTime  = units.Seconds
-	unitBytes = units.BytesIEC
-	unitCount = units.Short
+	unitRate     = units.RequestsPerSecond
+	unitRatio    = units.PercentUnit
+	unitTime     = units.Seconds
+	unitBytes    = units.BytesIEC
+	unitCount    = units.Short
+	unitLines    = units.CountsPerSecond
+	unitByteRate = units.BytesPerSecondIEC
 )
 
 // Colours of states: good, spending more than allowed, bad enough for a page.
