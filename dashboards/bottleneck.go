@@ -48,7 +48,7 @@ func byComponent(title, description, unit, empty string, target query) panel {
 	for _, c := range catalog.Components() {
 		b = b.OverrideByName(string(c), []dashboard.DynamicConfigValue{fixedColor(componentColors()[c])})
 	}
-	return panel{b, 12, 9}
+	return panel{b, 12, 12}
 }
 
 func (o Options) meanByComponent() panel {
@@ -62,7 +62,7 @@ func (o Options) meanByComponent() panel {
 func secondsByComponent() panel {
 	return byComponent("All requests' time, by component",
 		"Seconds per second that all requests together spent in each component, stacked: how many are in it at any moment. A component that grows faster than the requests is getting slower. "+componentText,
-		unitTime, noRequests, query{"A", promql.Sum(promql.Rate(catalog.HTTPServerComponentSeconds, promql.RateInterval(), these()...), catalog.ComponentLabel),
+		unitCount, noRequests, query{"A", promql.Sum(promql.Rate(catalog.HTTPServerComponentSeconds, promql.RateInterval(), these()...), catalog.ComponentLabel),
 			by(catalog.ComponentLabel)}).
 		to(toBoard(catalog.DashboardUtilization, "What the service uses"))
 }
@@ -75,15 +75,15 @@ func (o Options) routeComponents() panel {
 	}
 	all := promql.Sum(promql.Rate(catalog.HTTPServerComponentSeconds, promql.WholeRange(), these()...), catalog.HTTPRoute)
 	columns := []column{
-		{"Time", all, []dashboard.DynamicConfigValue{unit(unitTime), width(90)}},
+		{"Total time", promql.Times(all, promql.RangeSeconds()), []dashboard.DynamicConfigValue{unit(unitTime), width(100)}},
 		{"Mean", o.slice(promql.WholeRange()).By(catalog.HTTPRoute).Mean(), []dashboard.DynamicConfigValue{unit(unitTime), width(90)}},
 	}
 	for _, c := range catalog.Components() {
 		columns = append(columns, column{string(c), promql.Div(seconds(c), all), bar()})
 	}
 	return panel{newTable("Routes by component",
-		"Every route over the whole time range: seconds per second that its requests took in all, the mean of one, and the share of its time in each component; a longer bar is more. "+
-			"Begin with the route at the top and the longest bar in it. Click a route to see this dashboard for it alone.", noRequests, "Time",
+		"Every route over the whole time range: the time that its requests took in all, the mean of one, and the share of its time in each component; a longer bar is more. "+
+			"Begin with the route at the top and the longest bar in it. Click a route to see this dashboard for it alone.", noRequests, "Total time",
 		[]key{{catalog.HTTPRoute, "Route", []dashboard.DynamicConfigValue{
 			onlyThis("Only this route", catalog.DashboardBottleneck, catalog.VarRoute, catalog.VarPrometheus, catalog.VarJaeger, catalog.VarPyroscope,
 				catalog.VarEnvironment, catalog.VarService, catalog.VarInstance, catalog.VarSlower)}}}, columns), gridWidth, 9}.
@@ -99,7 +99,7 @@ func (o Options) callsByComponent() panel {
 	for _, c := range catalog.Components() {
 		b = b.OverrideByName(string(c), []dashboard.DynamicConfigValue{fixedColor(componentColors()[c])})
 	}
-	return panel{b, 12, 8}.to(toLesson("microservices", "The lesson: the price of a call"))
+	return panel{b, 12, 11}.to(toLesson("microservices", "The lesson: the price of a call"))
 }
 
 // queriesPerRequest knows routes and no instances of queries.
@@ -109,7 +109,7 @@ func (o Options) queriesPerRequest() panel {
 		"Queries that one request sends, by route: the mean, and P99, which one request in a hundred exceeds. Far apart, the number follows the rows of the answer: a query in a loop.",
 		unitCount, "no request that asks a database").
 		WithTarget(query{"mean", d.Mean(), by(catalog.HTTPRoute) + " mean"}.overTime()).
-		WithTarget(query{"p99", d.Quantile(0.99), by(catalog.HTTPRoute) + " P99"}.overTime()), 12, 8}.
+		WithTarget(query{"p99", d.Quantile(0.99), by(catalog.HTTPRoute) + " P99"}.overTime()), 12, 11}.
 		to(toLesson("n-plus-one", "The lesson: N+1 queries"))
 }
 
@@ -127,7 +127,7 @@ func nPlusOneLines() panel {
 	return panel{newTimeSeries("N+1 queries over time",
 		"Requests per second with a query in a loop, by route. A line that begins with a deployment is that deployment's; one that follows the requests has been there before.",
 		unitRate, noFindings).
-		WithTarget(query{"A", promql.Above(promql.Sum(promql.Rate(catalog.DBClientNPlusOne, promql.RateInterval(), theseInstances()...), catalog.HTTPRoute), promql.Number(0)),
+		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.DBClientNPlusOne, promql.RateInterval(), theseInstances()...), catalog.HTTPRoute),
 			by(catalog.HTTPRoute)}.overTime()), 10, 8}.
 		to(toLesson("n-plus-one", "The lesson: N+1 queries"))
 }

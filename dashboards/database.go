@@ -83,7 +83,7 @@ func fullestPool() panel {
 }
 
 func connectionWait() panel {
-	return panel{newStat("Waiting for a connection", "Callers that waited for a connection at any moment, on average: seconds of waiting per second. "+
+	return panel{newStat("Waiting", "Callers that waited for a connection at any moment, on average: seconds of waiting per second. "+
 		"Orange: one caller in ten moments; red: one all the time, and more connections or fewer queries would help.", unitCount, noPool).
 		Thresholds(steps(good, above(0.1, warn), above(1, bad))).
 		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.DBClientConnectionWait, promql.WholeRange(), theseInstances()...)), "Waiting"}.once()), 4, 4}.
@@ -117,7 +117,7 @@ func (o Options) signatureTime() panel {
 	return panel{newStack("Time by query",
 		"Seconds per second that the database spent on each kind of query, stacked; at each moment the ten that cost most. A band that grows is a query that got slower, or that is sent more often: compare it with the calls beside it.",
 		unitCount, noQueries).
-		WithTarget(query{"A", promql.TopK(most, o.queries(promql.RateInterval()).By(catalog.DBQuerySignature).Total()), by(catalog.DBQuerySignature)}.overTime()), 12, 10}.
+		WithTarget(query{"A", promql.TopK(most, o.queries(promql.RateInterval()).By(catalog.DBQuerySignature).Total()), by(catalog.DBQuerySignature)}.overTime()), 12, 13}.
 		to(toLesson("cache", "The lesson: a cache and what it costs"))
 }
 
@@ -125,7 +125,7 @@ func (o Options) signatureCalls() panel {
 	return panel{newStack("Calls by query",
 		"How often each kind of query is sent, stacked; at each moment the ten most frequent. Calls that rise faster than the requests are a loop, or a cache that has stopped to hit.",
 		unitRate, noQueries).
-		WithTarget(query{"A", promql.TopK(most, o.queries(promql.RateInterval()).By(catalog.DBQuerySignature).Rate()), by(catalog.DBQuerySignature)}.overTime()), 12, 10}.
+		WithTarget(query{"A", promql.TopK(most, o.queries(promql.RateInterval()).By(catalog.DBQuerySignature).Rate()), by(catalog.DBQuerySignature)}.overTime()), 12, 13}.
 		to(toLesson("n-plus-one", "The lesson: N+1 queries"))
 }
 
@@ -137,7 +137,7 @@ func (o Options) queryDuration() panel {
 		unitTime, noQueries).
 		ScaleDistribution(logScale()).
 		WithTarget(query{"p50", d.Quantile(0.5), name + " P50"}.overTime()).
-		WithTarget(query{"p99", d.Quantile(0.99), name + " P99"}.withExemplars()), 12, 10}.
+		WithTarget(query{"p99", d.Quantile(0.99), name + " P99"}.withExemplars()), 12, 13}.
 		to(toBoard(catalog.DashboardBottleneck, "Where the time goes"))
 }
 
@@ -145,7 +145,7 @@ func (o Options) queryHeatmap() panel {
 	return panel{o.newHeatmap("Every query, by duration",
 		"How many queries per second took how long: time runs to the right, duration upwards on a logarithmic scale; the stronger the colour, the more. "+
 			"Two bands are two kinds of queries: choose a system above to tell them apart. Points are single queries: click one to open its trace.",
-		noQueries, o.queries(promql.RateInterval())), 12, 10}.
+		noQueries, o.queries(promql.RateInterval())), 12, 13}.
 		to(toLesson("index", "The lesson: a missing index"))
 }
 
@@ -155,9 +155,10 @@ func connectionStates() panel {
 		WithTarget(query{"state", promql.Sum(promql.Value(catalog.DBClientConnections, theseInstances()...), catalog.State), by(catalog.State)}.overTime()).
 		WithTarget(query{"max", promql.Sum(promql.Value(catalog.DBClientConnectionsMax, theseInstances()...)), "the most"}.overTime()).
 		OverrideByName(catalog.StateUsed, []dashboard.DynamicConfigValue{fixedColor("blue")}).
+		OverrideByName("idle", []dashboard.DynamicConfigValue{fixedColor("gray")}).
 		OverrideByName("the most", []dashboard.DynamicConfigValue{fixedColor(bad), {Id: "custom.fillOpacity", Value: 0},
 			{Id: "custom.stacking", Value: map[string]string{"mode": "none", "group": "A"}}})
-	return panel{b, 12, 8}.to(toBoard(catalog.DashboardUtilization, "What the service uses"))
+	return panel{b, 12, 10}.to(toBoard(catalog.DashboardUtilization, "What the service uses"))
 }
 
 func connectionUse() panel {
@@ -165,7 +166,7 @@ func connectionUse() panel {
 		Max(1).
 		Thresholds(band()).
 		ThresholdsStyle(shadedLimits()).
-		WithTarget(query{"A", usedShare(), by(catalog.Pool) + " of " + by(catalog.Instance)}.overTime()), 12, 8}.
+		WithTarget(query{"A", usedShare(), by(catalog.Pool) + " of " + by(catalog.Instance)}.overTime()), 12, 10}.
 		to(toPage("utilization", "What the band means"), toRunbook("UtilizationHigh"))
 }
 
@@ -173,16 +174,16 @@ func meanWait() panel {
 	waited := promql.Sum(promql.Rate(catalog.DBClientConnectionWait, promql.RateInterval(), theseInstances()...), catalog.Pool)
 	waits := promql.Sum(promql.Rate(catalog.DBClientConnectionWaits, promql.RateInterval(), theseInstances()...), catalog.Pool)
 	return panel{newTimeSeries("Wait for a connection", "How long callers that had to wait for a connection did so, on average, by pool. "+
-		"Gaps are times in which nobody waited. A wait as long as a query is a pool that is one connection too small; much longer, look for connections that are held and not used.",
-		unitTime, "nobody has waited for a connection").
-		WithTarget(query{"A", promql.Div(waited, promql.Above(waits, promql.Number(0))), by(catalog.Pool)}.overTime()), 12, 8}.
+		"0 where nobody did. A wait as long as a query is a pool that is one connection too small; much longer, look for connections that are held and not used.",
+		unitTime, noPool).
+		WithTarget(query{"A", promql.Or(promql.Div(waited, promql.Above(waits, promql.Number(0))), promql.Times(waits, promql.Number(0))), by(catalog.Pool)}.overTime()), 12, 10}.
 		to(toRunbook("SaturationHurts"))
 }
 
 func waitsPerSecond() panel {
 	return panel{newTimeSeries("Waits for a connection", "Times per second that a caller had to wait for a connection, by pool. A few while the service starts are the pool opening connections.",
 		unitRate, noPool).
-		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.DBClientConnectionWaits, promql.RateInterval(), theseInstances()...), catalog.Pool), by(catalog.Pool)}.overTime()), 12, 8}.
+		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.DBClientConnectionWaits, promql.RateInterval(), theseInstances()...), catalog.Pool), by(catalog.Pool)}.overTime()), 12, 10}.
 		to(toRunbook("SaturationHurts"))
 }
 

@@ -28,7 +28,9 @@ func jobs(o Options) (Dashboard, error) {
 	return assemble(catalog.DashboardJobs, "Jobs",
 		"Background jobs: how many wait and since when, how long they take, how they end.",
 		join(chooseSources(catalog.VarPrometheus, catalog.VarLoki, catalog.VarJaeger),
-			chooseService("Every service that works on jobs.", func(ms ...promql.Matcher) promql.Expr { return promql.Value(catalog.JobsActive, ms...) }),
+			chooseService("Every service that works on jobs.", func(ms ...promql.Matcher) promql.Expr {
+				return promql.Of(o.Flavor, catalog.JobDuration, promql.WholeRange(), ms...).Present()
+			}),
 			chooseInstance(),
 			choices{orAll(valuesVariable(catalog.VarQueue, "Queue", "Queues that the service works on.",
 				promql.Value(catalog.JobsActive, thisService()...), catalog.Queue))}),
@@ -165,8 +167,8 @@ func jobRatios() panel {
 		"Retries that rise before failures do are the warning: a job gives up after its last attempt.", unitRatio, noJobs).
 		WithTarget(query{"retry", shareOf(promql.RateInterval(), queue, outcomeRetry), by(catalog.Queue) + " to be retried"}.overTime()).
 		WithTarget(query{"failed", shareOf(promql.RateInterval(), queue, outcomeFailed, outcomePanicked), by(catalog.Queue) + " failed for good"}.overTime()).
-		OverrideByRegexp("retried$", []dashboard.DynamicConfigValue{fixedColor("yellow")}).
-		OverrideByRegexp("good$", []dashboard.DynamicConfigValue{fixedColor(bad)}), 12, 9}.
+		OverrideByRegexp("/retried$/", []dashboard.DynamicConfigValue{fixedColor("yellow")}).
+		OverrideByRegexp("/good$/", []dashboard.DynamicConfigValue{fixedColor(bad)}), 12, 9}.
 		to(toBoard(catalog.DashboardLogsAndTraces, "Logs and traces"))
 }
 

@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 
@@ -92,7 +93,7 @@ func telemetryFlow() panel {
 		"stdout is the copy of the log on the console.", unitCount, noTelemetry).
 		WithTarget(query{"produced", signal(catalog.TelemetryProduced), by(catalog.SignalLabel) + " produced"}.overTime()).
 		WithTarget(query{"sent", signal(catalog.TelemetrySent), by(catalog.SignalLabel) + " sent"}.overTime()).
-		OverrideByRegexp("produced$", []dashboard.DynamicConfigValue{dashedLine()}), 10, 9}.
+		OverrideByRegexp("/produced$/", []dashboard.DynamicConfigValue{dashedLine()}), 10, 9}.
 		to(toBoard(catalog.DashboardStackHealth, "All services"))
 }
 
@@ -106,6 +107,7 @@ func telemetryDrops() panel {
 	dropped := promql.Sum(promql.Rate(catalog.TelemetryDropped, promql.RateInterval(), theseInstances()...), catalog.SignalLabel, catalog.Reason)
 	return panel{newTimeSeries("Telemetry dropped", "Items per second that were given up, by signal and reason: what is missing from the panels above. evicted: a trace that sampling let go; "+
 		"queue_full and export_failed: a store that is too slow or away; shutdown: the process ended first.", unitCount, noDrops).
+		DrawStyle(common.GraphDrawStyleBars).
 		WithTarget(query{"A", promql.Above(dropped, promql.Number(0)), by(catalog.SignalLabel) + " " + by(catalog.Reason)}.overTime()), 7, 9}.
 		to(toBoard(catalog.DashboardStackHealth, "All services"))
 }

@@ -105,21 +105,21 @@ func (o Options) sevenLines() panel {
 		}
 		b = b.OverrideByName(s.name, []dashboard.DynamicConfigValue{fixedColor(s.color)})
 	}
-	return panel{b, 12, 11}.to(toBoard(catalog.DashboardBottleneck, "Where the time goes"))
+	return panel{b, 12, 13}.to(toBoard(catalog.DashboardBottleneck, "Where the time goes"))
 }
 
 func (o Options) p99Heatmap() panel {
 	return panel{o.newHeatmap("Every request, by duration",
 		"How many requests per second took how long: time runs to the right, duration upwards on a logarithmic scale; the stronger the colour, the more. "+
 			"The mean lies between two bands, where no request is. Points are single requests: click one to open its trace.",
-		noRequests, o.slice(promql.RateInterval())), 12, 11}.
+		noRequests, o.slice(promql.RateInterval())), 12, 13}.
 		to(toLesson("average-is-a-liar", "The lesson: the average is a liar"))
 }
 
 func (o Options) routePercentiles() panel {
 	d := o.slice(promql.WholeRange()).By(catalog.HTTPRoute)
-	seconds := []dashboard.DynamicConfigValue{unit(unitTime)}
-	limited := []dashboard.DynamicConfigValue{unit(unitTime), coloredCell(), limits(o.latencyLimit())}
+	seconds := []dashboard.DynamicConfigValue{unit(unitTime), width(95)}
+	limited := append(seconds, coloredCell(), limits(o.latencyLimit()))
 	return panel{newTable("Routes by percentile",
 		"Every route over the whole time range, slowest P99 first. The mean of the whole service is mostly that of its busiest route. "+
 			"Red is above the objective. Click a route to see this dashboard for it alone.", noRequests, "P99",
@@ -127,14 +127,14 @@ func (o Options) routePercentiles() panel {
 			onlyThis("Only this route", catalog.DashboardP99, catalog.VarRoute,
 				catalog.VarPrometheus, catalog.VarEnvironment, catalog.VarService, catalog.VarInstance, catalog.VarRequests)}}},
 		[]column{
-			{"Requests", d.Rate(), []dashboard.DynamicConfigValue{unit(unitRate)}},
+			{"Requests", d.Rate(), []dashboard.DynamicConfigValue{unit(unitRate), width(110)}},
 			{"Mean", d.Mean(), seconds},
 			{"P50", d.Quantile(0.5), seconds},
 			{"P90", d.Quantile(0.9), seconds},
 			{"P99", d.Quantile(0.99), limited},
 			{"P99.9", d.Quantile(0.999), limited},
 			{"Max", d.Quantile(1), seconds},
-			{"P99 in means", promql.Div(d.Quantile(0.99), d.Mean()), []dashboard.DynamicConfigValue{{Id: "decimals", Value: 1}}},
+			{"P99 in means", promql.Div(d.Quantile(0.99), d.Mean()), []dashboard.DynamicConfigValue{{Id: "decimals", Value: 1}, width(115)}},
 		}), gridWidth, 9}.to(toBoard(catalog.DashboardBottleneck, "Where the time goes"))
 }
 
@@ -162,13 +162,13 @@ func (o Options) sessions() (now, line panel, err error) {
 			"with 20 requests every fifth session, with 100 two of three. Right: those with one slower than %v, as measured.", o.LatencyObjective),
 		unitRatio, noRequests).
 		WithTarget(query{"p99", meets(ninetyNine), "slower than P99"}.once()).
-		WithTarget(query{"objective", meets(whole), fmt.Sprintf("slower than %v", o.LatencyObjective)}.once()), 8, 8}.
+		WithTarget(query{"objective", meets(whole), fmt.Sprintf("slower than %v", o.LatencyObjective)}.once()), 8, 11}.
 		to(toLesson("average-is-a-liar", "The lesson: the average is a liar"))
 	line = panel{newTimeSeries("Sessions with a request above the objective",
 		fmt.Sprintf("Share of sessions of the chosen length that meet at least one answered request slower than %v, if they ask one route only. "+
 			"A route that few requests of a session go to does less harm than its line says.", o.LatencyObjective),
 		unitRatio, noRequests).
-		WithTarget(query{"A", meets(byRoute), by(catalog.HTTPRoute)}.overTime()), 16, 8}.
+		WithTarget(query{"A", meets(byRoute), by(catalog.HTTPRoute)}.overTime()), 16, 11}.
 		to(toBoard(catalog.DashboardSLO, "Objectives and budgets"))
 	return now, line, nil
 }
@@ -188,8 +188,8 @@ func (o Options) averagedP99s() panel {
 		WithTarget(query{"instances", mean(catalog.Instance), "wrong: average over instances"}.overTime()).
 		WithTarget(query{"routes", mean(catalog.Instance, catalog.HTTPRoute), "wrong: average over routes and instances"}.overTime()).
 		OverrideByName("P99 of all requests", []dashboard.DynamicConfigValue{fixedColor(bad), {Id: "custom.lineWidth", Value: 2}}).
-		OverrideByRegexp("^wrong: average over instances", []dashboard.DynamicConfigValue{fixedColor("gray"), dashedLine()}).
-		OverrideByRegexp("^wrong: average over routes", []dashboard.DynamicConfigValue{fixedColor("light-blue"), dashedLine()}), 12, 9}.
+		OverrideByName("wrong: average over instances", []dashboard.DynamicConfigValue{fixedColor("gray"), dashedLine()}).
+		OverrideByName("wrong: average over routes and instances", []dashboard.DynamicConfigValue{fixedColor("light-blue"), dashedLine()}), 12, 9}.
 		to(toLesson("average-is-a-liar", "The lesson: the average is a liar"))
 }
 

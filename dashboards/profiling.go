@@ -28,7 +28,8 @@ func profiling(Options) (Dashboard, error) {
 			chooseText(catalog.VarEarlier, "Earlier by", "How long before the shown time range the other window is. As long as the range puts both side by side.", "15m",
 				"5m", "15m", "1h", "6h", "1d", "7d"),
 			choices{valuesVariable(catalog.VarOther, "Other service", "The service to compare with: another one, or the variant before a change.",
-				everyService(promql.Selected(catalog.DeploymentEnvironment, catalog.VarEnvironment)), catalog.ServiceName)}),
+				everyService(promql.Selected(catalog.DeploymentEnvironment, catalog.VarEnvironment)), catalog.ServiceName).
+				Sort(dashboard.VariableSortAlphabeticalDesc)}), // not the same service first
 		[]row{
 			{"What it computes", []panel{cpuFlame()}},
 			{"Then and now, this and that", []panel{nowFlame(), earlierFlame(), otherFlame()}},

@@ -39,7 +39,7 @@ type objective struct {
 }
 
 func (o Options) errors() objective {
-	return objective{"Errors", "requests that end in a server error (5xx)", "ErrorBudgetBurn", o.objectives().ErrorBudget(),
+	return objective{"Error", "requests that end in a server error (5xx)", "ErrorBudgetBurn", o.objectives().ErrorBudget(),
 		catalog.ServiceErrors, catalog.ServiceRequests, catalog.ServiceErrorRatio}
 }
 
@@ -58,7 +58,7 @@ func (j objective) overRange() promql.Expr {
 }
 
 func (j objective) left() panel {
-	return panel{newStat(j.name+": budget left",
+	return panel{newStat(j.name+" budget",
 		fmt.Sprintf("The objective allows %s of %s. This is what is left of that allowance, if it is for the shown time range: 100 %% is untouched, 0 %% is used up, below it the objective is broken. "+
 			"Choose 30 days above to see the month.", share(j.budget), j.what), unitRatio, noRules).
 		Thresholds(steps(bad, above(0, warn), above(0.25, good))).
@@ -112,7 +112,7 @@ func burnLimits(w catalog.SLOWindow) cog.Builder[dashboard.ThresholdsConfig] {
 }
 
 func (o Options) burnBars(j objective) panel {
-	var b *bargauge.PanelBuilder = newBars(j.name+": burn rate by window",
+	var b *bargauge.PanelBuilder = newBars(j.name+" budget: burn rate by window",
 		fmt.Sprintf("How many times faster than allowed the budget goes, measured over the last five minutes up to three days. 1 is exactly the allowance of %s; at %v a month's budget is gone in two days. "+
 			"High over short windows only: it has just begun. High over long ones only: it is over.", share(j.budget), slo.PageFactor), unitCount, noRules).
 		Max(slo.PageFactor)
@@ -124,11 +124,12 @@ func (o Options) burnBars(j objective) panel {
 }
 
 func (o Options) burnLines(j objective) panel {
-	b := newTimeSeries(j.name+": burn rate over time",
+	b := newTimeSeries(j.name+" budget: burn rate over time",
 		fmt.Sprintf("The same as it develops, over the windows that page. The dashed lines are 1, where the budget just lasts, and %v, where the alert pages if the lines of 5m and 1h are both above it. "+
 			"The long line follows the short one slowly: that is its purpose.", slo.PageFactor), unitCount, noRules).
 		Thresholds(steps(good, above(1, warn), above(slo.PageFactor, bad))).
-		ThresholdsStyle(dashedLimits())
+		ThresholdsStyle(dashedLimits()).
+		AxisSoftMax(slo.PageFactor + 1)
 	for i, w := range []catalog.SLOWindow{catalog.SLOWindow5m, catalog.SLOWindow1h, catalog.SLOWindow6h, catalog.SLOWindow3d} {
 		b = b.WithTarget(query{"w" + string(w), j.burn(w), string(w)}.overTime()).
 			OverrideByName(string(w), []dashboard.DynamicConfigValue{fixedColor([]string{"light-blue", "blue", "purple", "dark-purple"}[i])})

@@ -83,7 +83,7 @@ func ruleFailures() panel {
 }
 
 func alertsFiring() panel {
-	return panel{newStat("Alerts in Alertmanager", "Alerts that Alertmanager holds as active: what people are told about, unless silenced.", unitCount, notScraped).
+	return panel{newStat("Active alerts", "Alerts that Alertmanager holds as active: what people are told about, unless silenced.", unitCount, notScraped).
 		Thresholds(steps(good, above(1, bad))).
 		WithTarget(query{"A", promql.Sum(promql.Value(catalog.AlertmanagerAlerts, theseTargets(promql.Equal(catalog.State, stateActive))...)), "Alerts"}.once()), 4, 4}.
 		to(toBoard(catalog.DashboardSLO, "Objectives and alerts"))
@@ -123,14 +123,14 @@ func newTimeline(title, description, well, ill, empty string, q query) *statetim
 
 func targetsTimeline() panel {
 	return panel{newTimeline("Targets", "Whether Prometheus could scrape each job, over time: green it could, red it could not at least one of its instances, nothing while the job had no target.",
-		"up", "down", noTargets, query{"A", promql.Min(promql.Value(catalog.Up, theseTargets()...), catalog.Job), by(catalog.Job)}), 12, 10}.
+		"up", "down", noTargets, query{"A", promql.Min(promql.Value(catalog.Up, theseTargets()...), catalog.Job), by(catalog.Job)}), 12, 14}.
 		to(toRunbook("TargetDown"))
 }
 
 func exportersTimeline() panel {
 	return panel{newTimeline("Exporters", "Whether the last attempt of each service to send a signal succeeded. Red across all services is the store; red for one is that service, or its way there.",
 		"sends", "fails", noAgents, query{"A", promql.Min(promql.Value(catalog.ExporterUp, theseTargets()...), catalog.ServiceName, catalog.SignalLabel),
-			by(catalog.ServiceName) + " " + by(catalog.SignalLabel)}), 12, 10}.
+			by(catalog.ServiceName) + " " + by(catalog.SignalLabel)}), 12, 14}.
 		to(toPage("backends", "Where the agent sends to"))
 }
 
@@ -146,6 +146,7 @@ func agentQueues() panel {
 func agentDrops() panel {
 	dropped := promql.Sum(promql.Rate(catalog.TelemetryDropped, promql.RateInterval(), theseTargets()...), catalog.ServiceName, catalog.SignalLabel, catalog.Reason)
 	return panel{newTimeSeries("Telemetry given up", "Items per second that each agent gave up, by reason. queue_full: the store is too slow; export_failed: it is away, or refuses; shutdown: the process ended first; evicted: a trace that sampling let go, which is meant.", unitCount, noDrops).
+		DrawStyle(common.GraphDrawStyleBars).
 		WithTarget(query{"A", promql.Above(dropped, promql.Number(0)), signalOf() + " " + by(catalog.Reason)}.overTime()), 12, 9}.
 		to(toBoard(catalog.DashboardLogsAndTraces, "One service's telemetry"))
 }
@@ -191,7 +192,9 @@ func promRules() panel {
 		Thresholds(steps(good, above(0.2, warn), above(0.8, bad))).
 		ThresholdsStyle(dashedLimits()).
 		WithTarget(query{"A", promql.Div(promql.Max(promql.Value(catalog.PromRuleDuration, theseTargets()...), catalog.RuleGroup), promql.Max(promql.Value(catalog.PromRuleInterval, theseTargets()...), catalog.RuleGroup)),
-			by(catalog.RuleGroup)}.overTime()), 12, 9}.
+			by(catalog.RuleGroup)}.overTime()).
+		// The label begins with the path of the file.
+		WithTransformation(dashboard.DataTransformerConfig{Id: "renameByRegex", Options: map[string]any{"regex": "^.*;", "renamePattern": ""}}), 12, 9}.
 		to(toBoard(catalog.DashboardSLO, "What the rules record"))
 }
 
@@ -203,7 +206,7 @@ func flows(b *timeseries.PanelBuilder, named ...flow) *timeseries.PanelBuilder {
 			b = b.OverrideByName(f.name, []dashboard.DynamicConfigValue{fixedColor(bad)})
 		}
 	}
-	return b
+	return b.AxisSoftMax(1)
 }
 
 // flow is a counter of things that go through a server, or that do not.
@@ -260,13 +263,13 @@ func pyroscopeIntake() panel {
 }
 
 func stackCPU() panel {
-	return panel{newStack("Processor cores in use", "Processor cores that each job keeps busy, stacked. What the stores take is the price of looking.", unitCount, noTargets).
+	return panel{newStack("Processor cores in use", "Processor cores that each job keeps busy, stacked, as far as it says; Jaeger does not. What the stores take is the price of looking.", unitCount, noTargets).
 		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.ProcessCPUSeconds, promql.RateInterval(), theseTargets()...), catalog.Job), by(catalog.Job)}.overTime()), 12, 10}.
 		to(toPage("overhead", "What the agent costs"))
 }
 
 func stackResident() panel {
-	return panel{newStack("Memory of each job", "Resident memory of each job, stacked. A band that rises for hours is a leak, or a store that holds more series, streams or profiles each hour.", unitBytes, noTargets).
+	return panel{newStack("Memory of each job", "Resident memory of each job, stacked, as far as it says; Jaeger does not. A band that rises for hours is a leak, or a store that holds more series, streams or profiles each hour.", unitBytes, noTargets).
 		WithTarget(query{"A", promql.Sum(promql.Value(catalog.ProcessResident, theseTargets()...), catalog.Job), by(catalog.Job)}.overTime()), 12, 10}.
 		to(toBoard(catalog.DashboardUtilization, "What a service uses"))
 }

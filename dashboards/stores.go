@@ -47,6 +47,9 @@ func newTraces(title, description, empty string, s traceSearch) *table.PanelBuil
 		NoValue(empty).
 		Thresholds(noLimits()).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Duration").Desc(true)}).
+		OverrideByName("Start time", []dashboard.DynamicConfigValue{width(170)}).
+		OverrideByName("Duration", []dashboard.DynamicConfigValue{width(100)}).
+		OverrideByName("Trace ID", []dashboard.DynamicConfigValue{width(130)}).
 		WithTarget(s.target())
 }
 

@@ -47,7 +47,6 @@ func silences() []silence {
 		{"plumbline-database", "N+1 queries over time", "", needsScenario},
 		{"plumbline-database", "Rows read by sequential scans", "", needsExporter},
 		{"plumbline-database", "Traces with a failed query", "", nothingFails},
-		{"plumbline-database", "Wait for a connection", "", "nobody need wait for a connection"},
 		{"plumbline-jobs", "Jobs with an error", "", nothingFails},
 		{"plumbline-jobs", "Attempts that did not end well", "", nothingFails},
 		{"plumbline-profiling", "This service, earlier", "", needsTime},
