@@ -42,7 +42,7 @@ func (o Options) queries(w promql.Window) promql.Distribution {
 
 func (o Options) queryRate() panel {
 	return panel{newStat("Queries", "Queries and commands per second that the service sent to databases and caches, averaged over the time range. "+
-		"Divided by its requests it says how much each of them asks.", unitRate, noQueries).
+		"Divided by its requests it says how much each of them asks.", unitOps, noQueries).
 		WithTarget(query{"A", o.queries(promql.WholeRange()).Rate(), "Queries"}.once()), 4, 4}.
 		to(toBoard(catalog.DashboardServiceOverview, "Service overview"))
 }
@@ -103,7 +103,7 @@ func (o Options) signatures() panel {
 		[]column{
 			{"Total time", promql.Times(d.Total(), promql.RangeSeconds()), seconds},
 			{"Share", promql.DivAll(d.Total(), o.queries(promql.WholeRange()).Total()), append(bar(), width(170))},
-			{"Calls", d.Rate(), []dashboard.DynamicConfigValue{unit(unitRate), width(100)}},
+			{"Calls", d.Rate(), []dashboard.DynamicConfigValue{unit(unitOps), width(100)}},
 			{"Mean", d.Mean(), seconds},
 			{"P99", d.Quantile(0.99), seconds},
 		}), gridWidth, 11}.
@@ -124,7 +124,7 @@ func (o Options) signatureTime() panel {
 func (o Options) signatureCalls() panel {
 	return panel{newStack("Calls by query",
 		"How often each kind of query is sent, stacked; at each moment the ten most frequent. Calls that rise faster than the requests are a loop, or a cache that has stopped to hit.",
-		unitRate, noQueries).
+		unitOps, noQueries).
 		WithTarget(query{"A", promql.TopK(most, o.queries(promql.RateInterval()).By(catalog.DBQuerySignature).Rate()), by(catalog.DBQuerySignature)}.overTime()), 12, 13}.
 		to(toLesson("n-plus-one", "The lesson: N+1 queries"))
 }
@@ -182,7 +182,7 @@ func meanWait() panel {
 
 func waitsPerSecond() panel {
 	return panel{newTimeSeries("Waits for a connection", "Times per second that a caller had to wait for a connection, by pool. A few while the service starts are the pool opening connections.",
-		unitRate, noPool).
+		unitOps, noPool).
 		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.DBClientConnectionWaits, promql.RateInterval(), theseInstances()...), catalog.Pool), by(catalog.Pool)}.overTime()), 12, 10}.
 		to(toRunbook("SaturationHurts"))
 }

@@ -78,7 +78,7 @@ func oldestJob() panel {
 
 func jobRate() panel {
 	return panel{newStat("Attempts", "Attempts at jobs per second that ended, averaged over the time range, whatever their outcome. A job that is retried counts once for each attempt.",
-		unitRate, noJobs).
+		unitOps, noJobs).
 		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.Jobs, promql.WholeRange(), theseJobs()...)), "Attempts"}.once()), 4, 4}.
 		to(toBoard(catalog.DashboardServiceOverview, "Service overview"))
 }
@@ -151,7 +151,7 @@ func (o Options) jobHeatmap() panel {
 
 func jobOutcomes() panel {
 	b := newStack("Attempts by outcome", "Attempts per second by how they ended, stacked. Green done, yellow to be made again, red failed for good or panicked, blue put off by the job itself, grey cancelled.",
-		unitRate, noJobs).
+		unitOps, noJobs).
 		WithTarget(query{"A", promql.Sum(promql.Rate(catalog.Jobs, promql.RateInterval(), theseJobs()...), catalog.Outcome), by(catalog.Outcome)}.overTime())
 	for _, c := range []struct{ outcome, color string }{
 		{outcomeOK, good}, {outcomeRetry, "yellow"}, {outcomeFailed, bad}, {outcomePanicked, "dark-red"}, {outcomeSnoozed, "blue"}, {outcomeCancelled, "gray"},
@@ -167,6 +167,7 @@ func jobRatios() panel {
 		"Retries that rise before failures do are the warning: a job gives up after its last attempt.", unitRatio, noJobs).
 		WithTarget(query{"retry", shareOf(promql.RateInterval(), queue, outcomeRetry), by(catalog.Queue) + " to be retried"}.overTime()).
 		WithTarget(query{"failed", shareOf(promql.RateInterval(), queue, outcomeFailed, outcomePanicked), by(catalog.Queue) + " failed for good"}.overTime()).
+		AxisSoftMax(0.1).
 		OverrideByRegexp("/retried$/", []dashboard.DynamicConfigValue{fixedColor("yellow")}).
 		OverrideByRegexp("/good$/", []dashboard.DynamicConfigValue{fixedColor(bad)}), 12, 9}.
 		to(toBoard(catalog.DashboardLogsAndTraces, "Logs and traces"))
@@ -175,7 +176,7 @@ func jobRatios() panel {
 func jobsUnderWay() panel {
 	return panel{newStack("Jobs under way", "Jobs that were being worked on at each moment, by queue, stacked. A scrape is a snapshot: what comes and goes between two is not seen. "+
 		"As many as there are workers, all the time, is a queue that needs more of them.", unitCount, noJobs).
-		WithTarget(query{"A", promql.Sum(promql.Value(catalog.JobsActive, theseJobs()...), catalog.Queue), by(catalog.Queue)}.overTime()), 12, 9}.
+		WithTarget(query{"A", promql.Sum(promql.Value(catalog.JobsActive, theseJobs()...), catalog.Queue), by(catalog.Queue)}.overTime()), 12, 12}.
 		to(toBoard(catalog.DashboardUtilization, "What the workers use"))
 }
 

@@ -19,6 +19,7 @@ const (
 	unitBytes    = units.BytesIEC
 	unitCount    = units.Short
 	unitLines    = units.CountsPerSecond
+	unitOps      = units.OperationsPerSecond
 	unitByteRate = units.BytesPerSecondIEC
 )
 
@@ -114,7 +115,8 @@ func newStat(title, description, unit, empty string) *stat.PanelBuilder {
 		GraphMode(common.BigValueGraphModeNone).
 		JustifyMode(common.BigValueJustifyModeAuto).
 		TextMode(common.BigValueTextModeAuto).
-		WideLayout(true).
+		// Wide panels would write the name of one value beside the number of the other.
+		WideLayout(false).
 		Orientation(common.VizOrientationVertical).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }

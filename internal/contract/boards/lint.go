@@ -105,7 +105,7 @@ func (l *linter) template(name, label string) {
 
 // units are those of Grafana that the dashboards use.
 func units() []string {
-	return []string{"short", "percentunit", "s", "bytes", "reqps", "cps", "bool_yes_no", "binBps", "none"}
+	return []string{"short", "percentunit", "s", "bytes", "reqps", "ops", "cps", "bool_yes_no", "binBps", "none"}
 }
 
 func (l *linter) panel(p Panel) {

@@ -32,6 +32,7 @@ func silences() []silence {
 	return []silence{
 		{"plumbline-benchmarks", "", "", needsBenchmark},
 		{"plumbline-service-overview", "Error lines", "", nothingFails},
+		{"plumbline-service-overview", "HTTP client duration", "", "the service that is chosen first, the api, calls no other server"},
 		{"plumbline-utilization", "Headroom", "", needsKnee},
 		{"plumbline-utilization", "Headroom over time", "", needsKnee},
 		{"plumbline-utilization", "Knee and its error", "", needsKnee},
@@ -53,6 +54,7 @@ func silences() []silence {
 		{"plumbline-profiling", "Waiting for locks", "", "goroutines need not wait for each other"},
 		{"plumbline-slo", "Alerts firing", "", nothingFails},
 		{"plumbline-slo", "Alerts about this service", "", nothingFails},
+		{"plumbline-stack-health", "Telemetry given up", "", nothingFails},
 		{"plumbline-logs-and-traces", "Warnings and errors", "", nothingFails},
 		{"plumbline-logs-and-traces", "Traces with an error", "", nothingFails},
 		{"plumbline-logs-and-traces", "Telemetry dropped", "", nothingFails},
@@ -83,7 +85,7 @@ func everyPanelHasData(t *testing.T) {
 	}
 	for _, s := range silences() {
 		if !known[s.board+s.panel] {
-			t.Errorf("there is no panel %q of %s, which may be silent because it %s", s.panel, s.board, s.reason)
+			t.Errorf("there is no panel %q of %s, of which the list says: %s", s.panel, s.board, s.reason)
 		}
 	}
 }
@@ -107,7 +109,7 @@ func boardHasData(t *testing.T, b boards.Board) {
 	}
 	if len(b.Panels) == 0 || silent(b.UID, "", "") != "" {
 		if err := resolve(t.Context()); err != nil {
-			t.Skipf("%v: it %s", err, silent(b.UID, "", ""))
+			t.Skipf("%v: %s", err, silent(b.UID, "", ""))
 		}
 	}
 	eventually(t, arrival, resolve)
@@ -125,7 +127,7 @@ func boardHasData(t *testing.T, b boards.Board) {
 				drawn++
 			case errors.Is(err, errSilent) && reason != "":
 				quiet++
-				t.Logf("panel %q, target %s is silent: it %s", p.Title, target.RefID, reason)
+				t.Logf("panel %q, target %s is silent: %s", p.Title, target.RefID, reason)
 			default:
 				t.Errorf("panel %q, target %s: %v", p.Title, target.RefID, err)
 			}
