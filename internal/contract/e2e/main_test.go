@@ -145,6 +145,7 @@ func TestLab(t *testing.T) {
 	before := []step{{"everything listens on loopback only", listensOnLoopbackOnly}}
 	after := []step{
 		{"a benchmark shows in metrics and traces", benchmarkShows},
+		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 		{"the console draws everything", consoleDrawsEverything},
 		{"down leaves nothing", downLeavesNothing},
 	}
@@ -158,7 +159,6 @@ func TestLab(t *testing.T) {
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
-		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 	}...)
 	for _, s := range append(steps, after...) {
 		t.Run(s.name, s.run)
