@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/sampleapp/internal/bench"
+	"github.com/cacheu/plumbline/sampleapp/internal/stats"
 	"github.com/cacheu/plumbline/sampleapp/scenario"
 )
 
@@ -60,8 +62,63 @@ func TestEveryScenarioHasAPageWithTheFiguresOfItsResult(t *testing.T) {
 				t.Errorf("the result of %s does not show what it promises: %s is %v, want %v", spec.Name, s.Means, s.Values, s.Bands)
 			}
 		}
+		checkImprovement(t, spec, result)
 	}
 	t.Logf("%d of %d scenarios have a published result", published, len(scenario.All()))
+}
+
+// checkImprovement compares the latencies of a published result with what the
+// scenario says that the right way is good for.
+func checkImprovement(t *testing.T, spec scenario.Spec, result *bench.Result) {
+	t.Helper()
+	none := scenario.Band{}
+	for _, c := range result.Comparisons {
+		for what, x := range map[string]struct {
+			ratio stats.Interval
+			band  scenario.Band
+		}{"mean": {c.MeanRatio, spec.Improvement.MeanRatio}, "P99": {c.P99Ratio, spec.Improvement.P99Ratio}} {
+			if x.band != none && !x.band.Holds(x.ratio.Value) {
+				t.Errorf("%s: the %s of %s over that of %s is %.3g, want %s", spec.Name, what, c.Of, c.Against, x.ratio.Value, x.band)
+			}
+		}
+	}
+}
+
+// TestPublishedResultsReproduceTheExamples holds the results against the figures
+// of the lessons that they are made after.
+func TestPublishedResultsReproduceTheExamples(t *testing.T) {
+	t.Parallel()
+	variant := func(scenario, name string) *bench.Variant {
+		result, err := bench.Read(filepath.Join(resultsDir, scenario+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := result.Variant(name)
+		if v == nil || v.Server == nil {
+			t.Fatalf("the result of %s says nothing of %s", scenario, name)
+		}
+		return v
+	}
+	liar := variant("average-is-a-liar", scenario.Before)
+	log := variant("sync-logging", scenario.Before).Server
+	payments, cached := variant("cpu-profile", scenario.Before).Server, variant("cpu-profile", scenario.After).Server
+	for figure, c := range map[string]struct {
+		got  float64
+		band scenario.Band
+	}{
+		"990 of 1000 requests of 50 ms and 10 of 5 s: the mean in seconds": {liar.Corrected.Mean.Value, scenario.Band{Min: 0.095, Max: 0.115}},
+		"990 of 1000 requests of 50 ms and 10 of 5 s: P50 in seconds":      {liar.Corrected.P50.Value, scenario.Band{Min: 0.05, Max: 0.06}},
+		"990 of 1000 requests of 50 ms and 10 of 5 s: P99 in seconds":      {liar.Corrected.P99.Value, scenario.Band{Min: 5, Max: 5.2}},
+		"posts and authors in a loop: queries per request":                 {variant("n-plus-one", scenario.Before).Server.QueriesPerRequest, scenario.Exactly(21)},
+		"posts and authors by a join: queries per request":                 {variant("n-plus-one", scenario.After).Server.QueriesPerRequest, scenario.Exactly(1)},
+		"waiting for the logging service: seconds in the component log":    {log.Components[string(catalog.Log)], scenario.Band{Min: 0.5, Max: 0.51}},
+		"waiting for the logging service: seconds in all":                  {log.Mean, scenario.Band{Min: 0.515, Max: 0.53}},
+		"without the 40 of 100 units of work: share of the processor time": {cached.CPUPerRequest / payments.CPUPerRequest, scenario.Band{Min: 0.55, Max: 0.7}},
+	} {
+		if !c.band.Holds(c.got) {
+			t.Errorf("%s: %.4g, want %s", figure, c.got, c.band)
+		}
+	}
 }
 
 func TestPageWithoutMarksIsRefused(t *testing.T) {
