@@ -25,4 +25,5 @@
 //	replication_lag.go    the dashboard of a database's replicas and the router
 //	utilization.go        the dashboard of what a service uses, and how near it is to its knee
 //	benchmarks.go         the dashboard of benchmark runs
+//	kubernetes.go         dashboards as ConfigMaps of Kubernetes
 package dashboards
