@@ -159,6 +159,7 @@ func TestLab(t *testing.T) {
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
 		{"the links between the signals are measured, and lead somewhere", linksLeadSomewhere},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
+		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 	}...)
 	for _, s := range append(steps, after...) {
 		t.Run(s.name, s.run)
