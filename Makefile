@@ -10,7 +10,7 @@ GO ?= go
 MODULES := . sampleapp internal/contract internal/overhead
 
 # What programs write and git keeps. check-generated compares all of it.
-GENERATED := dashboards/generated alerts/generated docs/metrics.md
+GENERATED := dashboards/generated dashboards/kubernetes alerts/generated docs/metrics.md
 
 # The lab builds its servers into this cache; promtool is one of them. Tests
 # that need it are left out without PROMTOOL, and fail if it names no program:
@@ -104,6 +104,7 @@ import: ## Import dashboards and alerts, GRAFANA_URL=... GRAFANA_TOKEN=...; ARGS
 generate: ## Write the generated dashboards, rules and documents anew
 	$(GO) run ./agent/catalog/cmd/gen -out docs/metrics.md
 	$(GO) run ./dashboards/cmd/gen
+	$(GO) run ./dashboards/cmd/gen --form kubernetes --out dashboards/kubernetes
 	$(GO) run ./alerts/cmd/gen
 
 .PHONY: check

@@ -37,4 +37,5 @@
 //	slo.go                objectives, budgets and how fast they burn
 //	logs_and_traces.go    lines, traces, and what did not arrive
 //	stack_health.go       the agents' queues and the stores themselves
+//	kubernetes.go         dashboards as ConfigMaps of Kubernetes
 package dashboards

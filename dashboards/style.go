@@ -19,7 +19,7 @@ const (
 	unitBytes    = units.BytesIEC
 	unitCount    = units.Short
 	unitLines    = units.CountsPerSecond
-	unitOps      = units.OperationsPerSecond
+	unitOps      = units.OpsPerSecond
 	unitByteRate = units.BytesPerSecondIEC
 )
 

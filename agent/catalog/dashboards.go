@@ -67,4 +67,7 @@ const (
 	// AlertSLO names the objective that an alert defends, so that the page
 	// about it can silence the ticket about it.
 	AlertSLO Label = "slo"
+	// AlertRule is the alert's name in Grafana, which puts the title of a rule
+	// into the label that Prometheus puts the name into.
+	AlertRule Label = "alert"
 )

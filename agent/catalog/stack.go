@@ -17,7 +17,7 @@ var (
 	PromNotifyErrors = externalCounter("prometheus_notifications_errors_total",
 		"Alerts that could not be sent to an Alertmanager.", AlertmanagerURL)
 	PromNotifyDropped = externalCounter("prometheus_notifications_dropped_total",
-		"Alerts that were dropped on their way to Alertmanager.")
+		"Alerts that were dropped on their way to an Alertmanager.", AlertmanagerURL)
 	PromReloaded = externalGauge("prometheus_config_last_reload_successful",
 		"Whether Prometheus could read its configuration when it was last told to: 1 or 0.")
 	AlertmanagerFailures = externalCounter("alertmanager_notifications_failed_total",
