@@ -158,6 +158,7 @@ func TestLab(t *testing.T) {
 		{"every signal of every service arrives", everySignalArrives},
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
+		{"the links between the signals are measured, and lead somewhere", linksLeadSomewhere},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
 	}...)
 	for _, s := range append(steps, after...) {
