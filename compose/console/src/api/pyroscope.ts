@@ -107,6 +107,12 @@ export function frameOf(f: FlameBearer, unit: string, isDiff: boolean): DataFram
   };
 }
 
+/** totals is how much a profile has in all; right is the second side's of a diff, else zero. */
+export function totals(frame: DataFrame): { left: number; right: number } {
+  const first = (name: string): number => frame.fields.find((f) => f.name === name)?.values[0] ?? 0;
+  return { left: first('value'), right: first('valueRight') };
+}
+
 /** types lists the profile types that have samples. */
 export async function types(scope: Scope): Promise<string[]> {
   const answer = await post<{ profileTypes?: Array<{ ID: string }> }>('pyroscope', `${service}/ProfileTypes`, { start: scope.from, end: scope.to }, scope.signal);

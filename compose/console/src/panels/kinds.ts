@@ -1,5 +1,6 @@
 import type { DataFrame, EventBus, InterpolateFunction } from '@grafana/data';
 import { lazy, type ComponentType } from 'react';
+import { totals } from '../api/pyroscope.ts';
 import type { Panel } from '../model/dashboard.ts';
 import type { Data } from '../model/query.ts';
 import type { PanelType } from '../model/supported.ts';
@@ -29,6 +30,8 @@ export interface Kind {
 }
 
 const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
+// A diff has something to draw when either of its sides has.
+const noSamples = ({ left, right }: { left: number; right: number }) => left + right === 0;
 const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>) => lazy(load) as unknown as Kind['draw'];
 
 const lines = {
@@ -51,5 +54,5 @@ export const panelKinds: Record<PanelType, Kind> = {
   text: { draw: lazily(() => import('./TextPanel.tsx')), empty: () => false },
   logs: { draw: lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },
   traces: { draw: lazily(() => import('./TracesPanel.tsx')), empty: (d) => d.traces.length === 0 },
-  flamegraph: { draw: lazily(() => import('./FlameGraphPanel.tsx')), empty: (d) => !d.flame || d.flame.length === 0 || d.flame.fields.find((f) => f.name === 'value')?.values[0] === 0 },
+  flamegraph: { draw: lazily(() => import('./FlameGraphPanel.tsx')), empty: (d) => !d.flame || noSamples(totals(d.flame)) },
 };

@@ -2,7 +2,7 @@ import { css } from '@emotion/css';
 import { dateTimeFormat, type GrafanaTheme2, type TimeRange } from '@grafana/data';
 import { Alert, Button, Combobox, InlineField, InlineSwitch, Input, useStyles2 } from '@grafana/ui';
 import { useMemo, useState, type FormEvent } from 'react';
-import { CPU, diff, flame, labelValues, types as askTypes } from '../api/pyroscope.ts';
+import { CPU, diff, flame, labelValues, totals, types as askTypes } from '../api/pyroscope.ts';
 import { useConfig } from '../app/config.ts';
 import { useTask, useTick } from '../app/hooks.ts';
 import { change, rawRange, timeRange, usePlace } from '../app/place.ts';
@@ -46,8 +46,7 @@ export default function ProfilesView() {
     [type, selector, other, comparing, spans.join(), range]
   );
   const error = types.error ?? services.error ?? graph.error;
-  const total = graph.value?.fields.find((f) => f.name === 'value')?.values[0] ?? 0;
-  const right = graph.value?.fields.find((f) => f.name === 'valueRight')?.values[0] ?? 0;
+  const { left, right } = graph.value ? totals(graph.value) : { left: 0, right: 0 };
   return (
     <>
       <div className={styles.top}>
@@ -71,10 +70,16 @@ export default function ProfilesView() {
       </div>
       <Selectors key={`${selector}${other}`} selector={selector ?? ''} other={other} comparing={comparing} />
       {comparing && <p className={styles.note}>{legend(range, other)}</p>}
+      {comparing && graph.value && (left === 0) !== (right === 0) && (
+        <p className={styles.note} role="status" data-one-sided>
+          {left === 0 ? 'The left side, the baseline,' : 'The right side'} has no sample, so there is nothing to compare: the graph shows the other side alone.
+          {!other && ' Choose a time range that the service has been running in.'}
+        </p>
+      )}
       {spans.length > 0 && <p className={styles.note}>Processor time of span {spans.join(', ')} alone. A sampler of 100 Hz sees a span only while it computes: one that waits has no samples.</p>}
       {error ? (
         <Alert title="This profile cannot be shown">{error.message}</Alert>
-      ) : graph.value && total + right === 0 ? (
+      ) : graph.value && left + right === 0 ? (
         <p data-flame="empty">No sample matches in this time range. Profiles are uploaded every 15 seconds.</p>
       ) : (
         graph.value && (

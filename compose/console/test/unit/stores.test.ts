@@ -4,6 +4,7 @@ import { parseTags } from '../../src/api/jaeger.ts';
 import { isMetric } from '../../src/api/loki.ts';
 import { number, thin, type Exemplar } from '../../src/api/prometheus.ts';
 import { frameOf } from '../../src/api/pyroscope.ts';
+import { panelKinds } from '../../src/panels/kinds.ts';
 import { Turns } from '../../src/api/stores.ts';
 import { tree } from '../../src/views/tree.ts';
 
@@ -55,6 +56,16 @@ test('a flame graph of two has values on both sides, and children that only the 
   assert.deepEqual(column('label'), ['root', 'old', 'new']);
   assert.deepEqual(column('value'), [4, 4, 0]);
   assert.deepEqual(column('valueRight'), [6, 2, 4]);
+});
+
+test('a flame graph of two is empty only when neither side has samples', () => {
+  const empty = (root: number[]) => {
+    const flame = frameOf({ names: ['root'], levels: [{ values: root }] }, 'ns', true);
+    return panelKinds.flamegraph.empty({ flame, frames: [], shown: [], exemplars: [], lines: [], traces: [] } as never);
+  };
+  assert.equal(empty([0, 0, 0, 0, 6, 6, 0]), false, 'no baseline');
+  assert.equal(empty([0, 6, 6, 0, 0, 0, 0]), false, 'a baseline alone');
+  assert.equal(empty([0, 0, 0, 0, 0, 0, 0]), true, 'neither');
 });
 
 test('spans stand below the one that called them; a parent that is not stored hides nobody', () => {
