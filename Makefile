@@ -10,7 +10,7 @@ GO ?= go
 MODULES := . sampleapp internal/contract internal/overhead
 
 # What programs write and git keeps. check-generated compares all of it.
-GENERATED := dashboards/generated alerts/generated docs/metrics.md
+GENERATED := dashboards/generated dashboards/kubernetes alerts/generated docs/metrics.md
 
 # The lab builds its servers into this cache; promtool is one of them. Tests
 # that need it are left out without PROMTOOL, and fail if it names no program:
@@ -88,12 +88,23 @@ bench-compare: ## Compare two runs, A=run B=run; fails on a significant regressi
 bench-pages: ## Write the figures of bench/results into the pages of docs/lab
 	@$(LAB_COMMAND) bench page
 
+##: Your own Grafana
+
+# The token is taken from the environment, where other users of the machine do
+# not see it.
+.PHONY: import
+import: export GRAFANA_URL := $(GRAFANA_URL)
+import: export GRAFANA_TOKEN := $(GRAFANA_TOKEN)
+import: ## Import dashboards and alerts, GRAFANA_URL=... GRAFANA_TOKEN=...; ARGS=--dry-run, --check, --uninstall
+	@$(GO) run ./dashboards/cmd/import $(ARGS)
+
 ##: Development
 
 .PHONY: generate
 generate: ## Write the generated dashboards, rules and documents anew
 	$(GO) run ./agent/catalog/cmd/gen -out docs/metrics.md
 	$(GO) run ./dashboards/cmd/gen
+	$(GO) run ./dashboards/cmd/gen --form kubernetes --out dashboards/kubernetes
 	$(GO) run ./alerts/cmd/gen
 
 .PHONY: check

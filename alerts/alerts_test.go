@@ -13,27 +13,40 @@ import (
 	"github.com/cacheu/plumbline/alerts"
 )
 
-const generated = "generated/prometheus"
+const (
+	generated           = "generated/prometheus"
+	generatedGrafana    = "generated/grafana"
+	generatedKubernetes = "generated/kubernetes"
+)
 
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	t.Parallel()
-	fresh := t.TempDir()
-	if err := alerts.WritePrometheus(fresh, alerts.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	want, have := readAll(t, fresh), readAll(t, generated)
-	if len(want) != 12 {
-		t.Errorf("%d files, want 6 groups in 2 flavours", len(want))
-	}
-	for name, content := range want {
-		if have[name] != content {
-			t.Errorf("%s/%s is not what the program makes; run go run ./alerts/cmd/gen", generated, name)
-		}
-	}
-	for name := range have {
-		if _, ok := want[name]; !ok {
-			t.Errorf("%s/%s is made by no group; delete it", generated, name)
-		}
+	for dir, write := range map[string]func(string) error{
+		generated:           func(dir string) error { return alerts.WritePrometheus(dir, alerts.Options{}) },
+		generatedGrafana:    func(dir string) error { return alerts.WriteGrafana(dir, alerts.Options{}) },
+		generatedKubernetes: func(dir string) error { return alerts.WriteKubernetes(dir, alerts.Options{}) },
+	} {
+		t.Run(dir, func(t *testing.T) {
+			t.Parallel()
+			fresh := t.TempDir()
+			if err := write(fresh); err != nil {
+				t.Fatal(err)
+			}
+			want, have := readAll(t, fresh), readAll(t, dir)
+			if len(want) == 0 {
+				t.Error("no files")
+			}
+			for name, content := range want {
+				if have[name] != content {
+					t.Errorf("%s/%s is not what the program makes; run go run ./alerts/cmd/gen", dir, name)
+				}
+			}
+			for name := range have {
+				if _, ok := want[name]; !ok {
+					t.Errorf("%s/%s is made by no group; delete it", dir, name)
+				}
+			}
+		})
 	}
 }
 
@@ -70,8 +83,11 @@ func TestOnlyTheRecordingRulesDifferByFlavour(t *testing.T) {
 		}
 		return rules
 	}
-	for _, name := range []string{"slo-errors.yml", "slo-latency.yml", "targets.yml", "replication.yml", "utilization.yml"} {
-		if body("native/"+name) != body("classic/"+name) {
+	for _, g := range all(t, alerts.Options{}) {
+		if g.Name == "slo-recording" || g.Name == "routes" {
+			continue
+		}
+		if name := g.Name + ".yml"; body("native/"+name) != body("classic/"+name) {
 			t.Errorf("%s differs by flavour; test both with promtool", name)
 		}
 	}
@@ -128,7 +144,7 @@ func TestEveryRuleIsComplete(t *testing.T) {
 			if r.Alert == "" {
 				continue
 			}
-			if r.For < time.Minute || (r.Severity != alerts.Page && r.Severity != alerts.Ticket) {
+			if r.For < time.Minute || !slices.Contains(alerts.Severities(), r.Severity) {
 				t.Errorf("%s fires after %v as %q", r.Alert, r.For, r.Severity)
 			}
 			a := r.Annotations
@@ -151,14 +167,14 @@ func TestOptionsReachTheRules(t *testing.T) {
 	dir := t.TempDir()
 	err := alerts.WritePrometheus(dir, alerts.Options{
 		LatencyObjective: 250 * time.Millisecond, LatencyTarget: 0.99, ErrorTarget: 0.95, MinBadRequests: 3, TimeScale: 0.1,
-		Jobs: "shop|cart", StoreJobs: "mimir", RunbookBase: "https://wiki.example/runbooks/", DashboardBase: "https://grafana.example/",
+		MinRequests: 7, JobAgeLimit: time.Hour, Jobs: "shop|cart", StoreJobs: "mimir", RunbookBase: "https://wiki.example/runbooks/", DashboardBase: "https://grafana.example/",
 	}, alerts.Classic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := readAll(t, dir)
-	if len(files) != 6 {
-		t.Errorf("wrote %d files, want those of one flavour", len(files))
+	if groups := all(t, alerts.Options{}); len(files) != len(groups) {
+		t.Errorf("wrote %d files, want one for each of %d groups", len(files), len(groups))
 	}
 	for name, wants := range map[string][]string{
 		"classic/slo-recording.yml": {`le="0.25"`, "[30s]", "[7h12m]", "interval: 3s", "record: service:http_server_errors:ratio_rate3d",
@@ -169,6 +185,8 @@ func TestOptionsReachTheRules(t *testing.T) {
 		"classic/replication.yml": {"> 10", "for: 12s", "[30s]", "https://grafana.example/d/plumbline-replication-lag?"},
 		"classic/utilization.yml": {"[6m]", "[3m]", ", 1440) > 1", "for: 12s", "(14.4 * 0.01)",
 			"https://grafana.example/d/plumbline-utilization?"},
+		"classic/routes.yml":  {"> 0.25", "* 30) >= 7", "for: 1m30s"},
+		"classic/jobs.yml":    {"> 360", "[1m30s]", ">= 3"},
 		"classic/targets.yml": {`up{job=~"shop|cart",job!~"mimir"}`, "for: 12s", "[2h24m]"},
 	} {
 		for _, want := range wants {
@@ -186,18 +204,22 @@ func TestOptionsOutOfBoundsAreAllNamedAndWriteNothing(t *testing.T) {
 		want []string
 	}{
 		"everything at once": {
-			alerts.Options{LatencyObjective: -1, LatencyTarget: 2, ErrorTarget: 0.5, MinBadRequests: -1, TimeScale: 2, Jobs: "(",
-				StoreJobs: "[", RunbookBase: "runbooks", DashboardBase: "ftp://x"},
+			alerts.Options{LatencyObjective: -1, LatencyTarget: 2, ErrorTarget: 0.5, MinBadRequests: -1, MinRequests: -2, JobAgeLimit: -time.Hour,
+				TimeScale: 2, Jobs: "(", StoreJobs: "[", RunbookBase: "runbooks", DashboardBase: "ftp://x", DatasourceUID: "a b", Folder: "$HOME"},
 			[]string{
 				"latency objective -1ns is not positive; use for example 300ms",
 				"latency target 2 is not between 0.9306 and 1: below, a page could never fire; at 1, there is no budget",
 				"error target 0.5 is not between 0.9306 and 1",
 				"least number of bad requests -1 is not positive; use 1 to switch the guard off",
+				"least number of requests -2 is not positive; use 1 to switch the guard off",
+				"job age limit -1h0m0s is not positive; use for example 10m",
 				"time scale 2 is not between 0.0333 and 1: below, the shortest window would hold no two scrapes",
 				`jobs "(" is no regular expression: error parsing regexp`,
 				`store jobs "[" is no regular expression: error parsing regexp`,
 				`runbook base "runbooks" is no http or https address`,
 				`dashboard base "ftp://x" is no http or https address`,
+				`data source uid "a b" is none: use 1 to 40 letters`,
+				`folder "$HOME" is no title: use one without $ and slashes`,
 			},
 		},
 		"a latency that classic buckets cannot count": {
@@ -206,6 +228,12 @@ func TestOptionsOutOfBoundsAreAllNamedAndWriteNothing(t *testing.T) {
 		},
 		"a scale that leaves no window": {
 			alerts.Options{TimeScale: 0.03}, []string{"time scale 0.03 is not between 0.0333 and 1"},
+		},
+		"a scale that leaves no window for slow scrapes": {
+			alerts.Options{TimeScale: 0.1, ScrapeInterval: 30 * time.Second}, []string{"time scale 0.1 is not between 0.2000 and 1"},
+		},
+		"scrapes that never come": {
+			alerts.Options{ScrapeInterval: -1}, []string{"scrape interval -1ns is not positive; use for example 5s"},
 		},
 	}
 	for name, c := range cases {

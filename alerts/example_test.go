@@ -41,5 +41,24 @@ func ExampleAll() {
 	// ticket UtilizationHigh
 	// page SaturationHurts
 	// ticket ExhaustionPredicted
+	// ticket P99OverObjective
+	// page JobsWaitTooLong
+	// ticket JobsFail
+	// ticket NPlusOneAppears
+	// ticket DBPoolExhausted
+	// ticket MemoryNearLimit
+	// ticket GCCostly
+	// page MetricsAbsent
+	// page RequestsUncounted
+	// ticket TelemetryDropped
+	// ticket ExemplarLinksBroken
+	// page PrometheusRuleFails
+	// ticket PrometheusRulesLate
+	// page PrometheusCannotNotify
+	// ticket ConfigReloadFailed
+	// page AlertmanagerCannotDeliver
+	// ticket LokiRefusesLogs
+	// ticket LokiCannotStore
+	// heartbeat Deadman
 	// alert options: error target 99.9 is not between 0.9306 and 1: below, a page could never fire; at 1, there is no budget
 }

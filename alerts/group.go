@@ -50,7 +50,12 @@ const (
 	Page Severity = "page"
 	// Ticket waits for working hours.
 	Ticket Severity = "ticket"
+	// Heartbeat is a sign of life: it always fires, and is trouble when it stops.
+	Heartbeat Severity = "heartbeat"
 )
+
+// Severities returns every severity.
+func Severities() []Severity { return []Severity{Page, Ticket, Heartbeat} }
 
 // Annotations tell a person what happened and where to look. They are
 // templates in the language of Prometheus.
@@ -76,5 +81,8 @@ func All(o Options) ([]Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("alert options: %w", err)
 	}
-	return []Group{recording, sloErrors(o), sloLatency(o), targets(o), replication(o), utilization(o)}, nil
+	return []Group{
+		recording, sloErrors(o), sloLatency(o), targets(o), replication(o), utilization(o),
+		routes(o), jobs(o), database(o), process(o), absence(o), telemetry(o), stack(o),
+	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/cacheu/plumbline/internal/promql"
@@ -29,10 +30,15 @@ func ParseFlavor(s string) (Flavor, error) { return promql.ParseFlavor(s) }
 // Defaults of [Options]. Those of the objectives are in the fields' comments.
 const (
 	DefaultMinBadRequests = 10
+	DefaultMinRequests    = 100
+	DefaultJobAgeLimit    = 10 * time.Minute
+	DefaultScrapeInterval = 5 * time.Second
 	DefaultJobs           = ".+"
 	DefaultStoreJobs      = "alertmanager|grafana|jaeger|loki|prometheus|pyroscope"
 	DefaultRunbookBase    = "https://github.com/cacheu/plumbline/blob/main/docs/runbooks"
 	DefaultDashboardBase  = "http://127.0.0.1:3000"
+	DefaultDatasourceUID  = "prometheus"
+	DefaultFolder         = "plumbline alerts"
 )
 
 // Options are what may differ from one installation to the next. The zero
@@ -50,13 +56,25 @@ type Options struct {
 	ErrorTarget float64
 	// MinBadRequests is how many requests must have failed (or been slow)
 	// within the long window of a burn alert before it may fire: a service
-	// with ten requests an hour should not wake anybody over one of them.
-	// Defaults to 10.
+	// with ten requests an hour should not wake anybody over one of them. The
+	// alerts on failed jobs, N+1 queries, dropped telemetry and refused log
+	// lines want as many of theirs within their windows. Defaults to 10.
 	MinBadRequests int
+	// MinRequests is how many requests a route must have answered within five
+	// minutes before the alert on its P99 may fire: of fewer than 100, P99 is
+	// the slowest one. Defaults to 100.
+	MinRequests int
+	// JobAgeLimit is for how long a job that is due may wait. TimeScale
+	// shortens it too. Defaults to 10 minutes.
+	JobAgeLimit time.Duration
 	// TimeScale shortens every window, delay and interval, for drills: 0.1
 	// makes an hour six minutes. Recorded series keep their names. Defaults
-	// to 1, which is also the most.
+	// to 1, which is also the most; the least is where the shortest window
+	// holds two scrapes.
 	TimeScale float64
+	// ScrapeInterval is how often Prometheus scrapes. It only bounds TimeScale.
+	// Defaults to 5 seconds, the lab's.
+	ScrapeInterval time.Duration
 	// Flavor is the form of the histograms. Defaults to Native.
 	Flavor Flavor
 	// Jobs is a regular expression: the scrape jobs that the target alerts
@@ -72,6 +90,13 @@ type Options struct {
 	// DashboardBase is the address of the Grafana that has the dashboards.
 	// Defaults to http://127.0.0.1:3000, the lab's.
 	DashboardBase string
+	// DatasourceUID is the uid of the Prometheus data source that alerts in
+	// Grafana ask. Defaults to "prometheus", the lab's.
+	DatasourceUID string
+	// Folder is the title of the folder that has the alerts in Grafana: not that
+	// of the dashboards, which Grafana would make twice. Defaults
+	// to "plumbline alerts".
+	Folder string
 }
 
 // WithDefaults returns o with every zero field set to its default.
@@ -83,13 +108,24 @@ func (o Options) WithDefaults() Options {
 	if o.MinBadRequests == 0 {
 		o.MinBadRequests = DefaultMinBadRequests
 	}
+	if o.MinRequests == 0 {
+		o.MinRequests = DefaultMinRequests
+	}
+	if o.JobAgeLimit == 0 {
+		o.JobAgeLimit = DefaultJobAgeLimit
+	}
 	if o.TimeScale == 0 {
 		o.TimeScale = 1
+	}
+	if o.ScrapeInterval == 0 {
+		o.ScrapeInterval = DefaultScrapeInterval
 	}
 	o.Jobs = orDefault(o.Jobs, DefaultJobs)
 	o.StoreJobs = orDefault(o.StoreJobs, DefaultStoreJobs)
 	o.RunbookBase = orDefault(o.RunbookBase, DefaultRunbookBase)
 	o.DashboardBase = orDefault(o.DashboardBase, DefaultDashboardBase)
+	o.DatasourceUID = orDefault(o.DatasourceUID, DefaultDatasourceUID)
+	o.Folder = orDefault(o.Folder, DefaultFolder)
 	return o
 }
 
@@ -112,8 +148,16 @@ func (o Options) Validate() error {
 	if o.MinBadRequests < 1 {
 		add(fmt.Errorf("least number of bad requests %d is not positive; use 1 to switch the guard off", o.MinBadRequests))
 	}
+	if o.MinRequests < 1 {
+		add(fmt.Errorf("least number of requests %d is not positive; use 1 to switch the guard off", o.MinRequests))
+	}
+	if o.JobAgeLimit <= 0 {
+		add(fmt.Errorf("job age limit %v is not positive; use for example 10m", o.JobAgeLimit))
+	}
 	// Not written as a pair of comparisons that fail, because NaN fails none.
-	if lowest := minWindow.Seconds() / rateWindow.Seconds(); !(o.TimeScale >= lowest && o.TimeScale <= 1) {
+	if o.ScrapeInterval <= 0 {
+		add(fmt.Errorf("scrape interval %v is not positive; use for example 5s", o.ScrapeInterval))
+	} else if lowest := 2 * o.ScrapeInterval.Seconds() / rateWindow.Seconds(); !(o.TimeScale >= lowest && o.TimeScale <= 1) {
 		add(fmt.Errorf("time scale %v is not between %.4f and 1: below, the shortest window would hold no two scrapes",
 			o.TimeScale, lowest))
 	}
@@ -121,6 +165,12 @@ func (o Options) Validate() error {
 	add(validatePattern("store jobs", o.StoreJobs))
 	add(validateBase("runbook base", o.RunbookBase))
 	add(validateBase("dashboard base", o.DashboardBase))
+	if !isUID(o.DatasourceUID) {
+		add(fmt.Errorf("data source uid %q is none: use 1 to %d letters, digits, hyphens and underscores", o.DatasourceUID, maxUID))
+	}
+	if strings.TrimSpace(o.Folder) == "" || strings.ContainsAny(o.Folder, "$/") {
+		add(fmt.Errorf("folder %q is no title: use one without $ and slashes, which Grafana takes for variables and paths", o.Folder))
+	}
 	return errors.Join(errs...)
 }
 
@@ -147,8 +197,6 @@ const (
 	// rateWindow is the window of the rates that everything longer is summed
 	// up from. It is the shortest window of the burn alerts.
 	rateWindow = 5 * time.Minute
-	// minWindow holds two scrapes of a target that is scraped every 5 s.
-	minWindow = 10 * time.Second
 	// evalInterval is how often rules are evaluated.
 	evalInterval = 30 * time.Second
 )

@@ -19,7 +19,10 @@ import (
 type promtoolTest struct {
 	RuleFiles []string `yaml:"rule_files"`
 	Tests     []struct {
-		Name       string `yaml:"name"`
+		Name        string `yaml:"name"`
+		InputSeries []struct {
+			Series string `yaml:"series"`
+		} `yaml:"input_series"`
 		AlertTests []struct {
 			Alertname string `yaml:"alertname"`
 			Expected  []struct {
@@ -87,18 +90,44 @@ func TestEveryRuleFileIsTested(t *testing.T) {
 			names[filepath.Base(file)] = append(names[filepath.Base(file)], test.Name)
 		}
 	}
-	for _, file := range []string{"native/slo-recording.yml", "classic/slo-recording.yml", "native/slo-errors.yml", "classic/slo-errors.yml",
-		"native/slo-latency.yml", "classic/slo-latency.yml", "native/targets.yml", "native/replication.yml", "native/utilization.yml"} {
-		if !tested[generated+"/"+file] {
-			t.Errorf("no promtool test loads %s", file)
+	for _, g := range all(t, alerts.Options{}) {
+		if !tested[generated+"/native/"+g.Name+".yml"] {
+			t.Errorf("no promtool test loads native/%s.yml", g.Name)
 		}
 	}
-	for _, group := range []string{"slo-errors", "slo-latency"} {
+	for _, group := range []string{"slo-recording", "slo-errors", "slo-latency", "routes"} {
+		if !tested[generated+"/classic/"+group+".yml"] {
+			t.Errorf("no promtool test loads classic/%s.yml", group)
+		}
+	}
+	for _, group := range []string{"slo-errors", "slo-latency", "routes"} {
 		classic := names[group+"_classic_test.yml"]
 		for _, name := range names[group+"_native_test.yml"] {
 			if !slices.Contains(classic, name) {
 				t.Errorf("%s: the case %q is tested on native histograms only", group, name)
 			}
+		}
+	}
+}
+
+// Alerts that cannot tell silence from health, or that fire for what is idle,
+// are the usual ones to annoy.
+func TestEveryGroupIsTestedIdleAndWithoutSeries(t *testing.T) {
+	t.Parallel()
+	idle, empty := map[string]bool{}, map[string]bool{}
+	for _, file := range testFiles(t) {
+		parsed := readPromtoolTest(t, file)
+		for _, rules := range parsed.RuleFiles {
+			group := strings.TrimSuffix(filepath.Base(rules), ".yml")
+			for _, test := range parsed.Tests {
+				idle[group] = idle[group] || strings.Contains(test.Name, "idle")
+				empty[group] = empty[group] || len(test.InputSeries) == 0
+			}
+		}
+	}
+	for _, g := range all(t, alerts.Options{}) {
+		if !idle[g.Name] || !empty[g.Name] {
+			t.Errorf("%s: a promtool test has a case for what is idle: %v; one without any series: %v", g.Name, idle[g.Name], empty[g.Name])
 		}
 	}
 }
@@ -129,10 +158,13 @@ func TestEveryAlertHasARunbookAndTheReverse(t *testing.T) {
 				t.Errorf("%s has no runbook", r.Alert)
 				continue
 			}
-			for _, want := range []string{"# " + r.Alert + "\n", "\n## Meaning\n", "\n## Impact\n", "\n## Diagnosis\n", "\n## Mitigation\n", `panel "`, "```promql\n"} {
+			for _, want := range []string{"# " + r.Alert + "\n", "\n## Meaning\n", "\n## Impact\n", "\n## Diagnosis\n", "\n## Mitigation\n", "```promql\n"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("the runbook of %s has no %q", r.Alert, want)
 				}
+			}
+			if !panelMention().MatchString(flatten(text)) {
+				t.Errorf("the runbook of %s sends nobody to a panel", r.Alert)
 			}
 			if !strings.Contains(strings.ToLower(text), "**"+string(r.Severity)) {
 				t.Errorf("the runbook of %s does not say that it is a %s", r.Alert, r.Severity)
@@ -145,6 +177,14 @@ func TestEveryAlertHasARunbookAndTheReverse(t *testing.T) {
 		}
 	}
 }
+
+// panelMention finds the titles of panels that a runbook names.
+func panelMention() *regexp.Regexp {
+	return regexp.MustCompile(`[Pp]anels? ("[^"]+"(?: and "[^"]+")*)`)
+}
+
+// flatten takes the line breaks out of a text.
+func flatten(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // queriesOf returns the PromQL blocks of a runbook.
 func queriesOf(text string) []string {
@@ -160,12 +200,11 @@ func queriesOf(text string) []string {
 func TestRunbooksNameWhatExists(t *testing.T) {
 	t.Parallel()
 	panels, series := panelTitles(t), seriesNames()
-	mention := regexp.MustCompile(`[Pp]anels? ("[^"]+"(?: and "[^"]+")*)`)
+	mention := panelMention()
 	quoted := regexp.MustCompile(`"([^"]+)"`)
 	selector := regexp.MustCompile(`([a-zA-Z_:][\w:]*)\s*[{[]`)
 	for alert, text := range runbooks(t) {
-		flat := strings.Join(strings.Fields(text), " ")
-		for _, m := range mention.FindAllStringSubmatch(flat, -1) {
+		for _, m := range mention.FindAllStringSubmatch(flatten(text), -1) {
 			for _, title := range quoted.FindAllStringSubmatch(m[1], -1) {
 				if !panels[title[1]] {
 					t.Errorf("%s sends people to the panel %q, which no dashboard has", alert, title[1])

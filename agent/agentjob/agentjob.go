@@ -52,12 +52,12 @@ type Outcome string
 // The outcomes. A failed attempt that will be made again is a Retry; the last
 // one is Failed.
 const (
-	OK        Outcome = "ok"
-	Failed    Outcome = "error"
-	Retry     Outcome = "retry"
-	Panicked  Outcome = "panic"
-	Cancelled Outcome = "cancelled"
-	Snoozed   Outcome = "snoozed"
+	OK        Outcome = catalog.JobOK
+	Failed    Outcome = catalog.JobFailed
+	Retry     Outcome = catalog.JobRetry
+	Panicked  Outcome = catalog.JobPanicked
+	Cancelled Outcome = catalog.JobCancelled
+	Snoozed   Outcome = catalog.JobSnoozed
 )
 
 // Job describes one attempt at a job. Only Queue is needed.

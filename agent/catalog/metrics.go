@@ -188,7 +188,7 @@ var (
 // All returns every metric of the catalogue, external ones included, in the
 // order in which the documentation lists them.
 func All() []Metric {
-	return []Metric{
+	return append([]Metric{
 		HTTPServerRequestDuration, HTTPServerActiveRequests, HTTPServerComponentSeconds,
 		HTTPServerComponentCalls, HTTPClientRequestDuration,
 		RPCServerDuration, RPCServerActive, RPCServerComponentSeconds, RPCServerComponentCalls,
@@ -209,5 +209,5 @@ func All() []Metric {
 		LinkReachable,
 		Up, GoGoroutines, GoHeapInuse, ProcessCPUSeconds, ProcessResident,
 		ProcessOpenFDs, ProcessMaxFDs, ProcessStartTime,
-	}
+	}, append(stackMetrics(), boardMetrics()...)...)
 }

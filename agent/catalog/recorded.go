@@ -32,6 +32,15 @@ var (
 // What the target rules record of every scrape job.
 var (
 	JobTargets = recorded("job:up:count", "Targets of a scrape job, reachable or not.", Job)
+	JobAgents  = recorded("job:plumbline_build_info:count", "Targets of a scrape job that export metrics of the agent.", Job)
+)
+
+// What the route rules record of every route of a service.
+var (
+	RouteAnswered = recorded("service_route:http_server_answered_requests:rate5m",
+		"HTTP server requests per second that did not end in a server error.", ServiceName, DeploymentEnvironment, HTTPRoute)
+	RouteP99 = recorded("service_route:http_server_request_duration_seconds:p99_rate5m",
+		"Duration in seconds that 99 % of the answered HTTP server requests did not exceed.", ServiceName, DeploymentEnvironment, HTTPRoute)
 )
 
 // SLOWindow is the length of the past over which a service level is measured,
@@ -83,5 +92,5 @@ func AllRecorded() []Recorded {
 	for _, w := range SLOWindows() {
 		all = append(all, ServiceSlowRatio(w))
 	}
-	return append(all, JobTargets)
+	return append(all, JobTargets, RouteAnswered, RouteP99, JobAgents)
 }

@@ -159,6 +159,10 @@ func PredictLinear[M Sampled](m M, w Window, ahead time.Duration, ms ...Matcher)
 	return call("predict_linear", ranged(m.Desc().Name, w, ms)+", "+formatFloat(Seconds(ahead)))
 }
 
+// Now returns one series without labels, which exists whenever it is asked for:
+// its value is the time of the evaluation, in seconds since 1970.
+func Now() Expr { return call("vector", "time()") }
+
 func selector(name string, ms []Matcher) string {
 	var set []string
 	for _, m := range ms {

@@ -3,7 +3,8 @@
 //	go run ./dashboards/cmd/gen                                   # the committed files
 //	go run ./dashboards/cmd/gen --out /tmp/dashboards --flavor classic --latency-objective 250ms
 //
-// It changes nothing but the dashboards' own files in --out. Options out of
+// With --form kubernetes it writes ConfigMaps of Kubernetes instead. It changes
+// nothing but the dashboards' own files in --out. Options out of
 // bounds are all reported at once, and then nothing is written.
 package main
 
@@ -31,6 +32,7 @@ func run(args []string, stderr io.Writer) error {
 	fs := flag.NewFlagSet("gen", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	out := fs.String("out", filepath.FromSlash("dashboards/generated"), "folder for the files")
+	form := fs.String("form", "json", "what to write: json for Grafana, or kubernetes for ConfigMaps")
 	flavor := fs.String("flavor", "native", "form of the histograms in the target Prometheus: native or classic")
 	fs.DurationVar(&o.LatencyObjective, "latency-objective", slo.DefaultLatency, "how long an answered request may take")
 	latency := fs.Float64("latency-target", 100*slo.DefaultLatencyTarget, "percent of answered requests that must keep the latency objective")
@@ -47,5 +49,11 @@ func run(args []string, stderr io.Writer) error {
 		return fmt.Errorf("--flavor: %w", err)
 	}
 	o.Flavor = f
-	return dashboards.WriteWith(*out, o)
+	switch *form {
+	case "json":
+		return dashboards.WriteWith(*out, o)
+	case "kubernetes":
+		return dashboards.WriteKubernetes(*out, o)
+	}
+	return fmt.Errorf("--form %q is unknown; use json or kubernetes", *form)
 }

@@ -118,6 +118,9 @@ func secondUpChangesNothing(t *testing.T) {
 	}
 }
 
+// deadman is the alert that always fires.
+const deadman = "Deadman"
+
 // rulesAreLoadedAndEvaluate looks at the rules as Prometheus sees them.
 func rulesAreLoadedAndEvaluate(t *testing.T) {
 	eventually(t, 2*time.Minute, func(ctx context.Context) error {
@@ -134,7 +137,7 @@ func rulesAreLoadedAndEvaluate(t *testing.T) {
 				if r.Type == "alerting" {
 					alerts++
 				}
-				if r.State == "firing" {
+				if r.State == "firing" && r.Name != deadman {
 					return fmt.Errorf("alert %s fires in a healthy lab", r.Name)
 				}
 			}

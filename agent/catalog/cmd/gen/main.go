@@ -48,7 +48,7 @@ func render(metrics []catalog.Metric) []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	table(&b, metrics, false)
-	b.WriteString("\n## Metrics of others\n\nEmitted by the Go client or by Prometheus; dashboards and alerts refer to them.\n\n")
+	b.WriteString("\n## Metrics of others\n\nEmitted by the Go client, by Prometheus or by the servers of the stack; dashboards and alerts refer to them.\n\n")
 	table(&b, metrics, true)
 	resources(&b, catalog.Resources())
 	return b.Bytes()
