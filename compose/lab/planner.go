@@ -50,7 +50,7 @@ func Components() []string {
 	return []string{
 		"postgres", "replica1", "replica2", "redis",
 		"prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana", "console",
-		"migrate", "api", "email", "worker", "gateway", "load",
+		"migrate", "api", "email", "worker", "gateway", "load", "links",
 	}
 }
 
@@ -82,7 +82,7 @@ func (p *planner) specs() (wanted []spec, notes []string) {
 	} else if note != "" {
 		notes = append(notes, note)
 	}
-	all = append(all, p.migrate(), p.api(), p.email(), p.worker(), p.gateway(), p.load())
+	all = append(all, p.migrate(), p.api(), p.email(), p.worker(), p.gateway(), p.load(), p.links())
 	wanted = pick(all, p.config.Only)
 	return wanted, notes
 }

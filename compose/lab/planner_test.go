@@ -174,7 +174,7 @@ func TestScrapeTargetsAreThePlannedComponentsOnly(t *testing.T) {
 	}
 	full := p.scrapeTargets(all)
 	want := "api=" + local(p.ports.APIAdmin) + " email=" + local(p.ports.EmailAdmin) + " worker=" + local(p.ports.WorkerAdmin) +
-		" gateway=" + local(p.ports.GatewayAdmin) + " load=" + local(p.ports.LoadAdmin)
+		" gateway=" + local(p.ports.GatewayAdmin) + " load=" + local(p.ports.LoadAdmin) + " links=" + local(p.ports.LinksAdmin)
 	if got := jobs(full["services.json"]); got != want {
 		t.Errorf("services %q, want %q", got, want)
 	}

@@ -17,6 +17,7 @@ const loopback = "127.0.0.1"
 type Ports struct {
 	Gateway, API, Email, Worker                                int
 	GatewayAdmin, APIAdmin, EmailAdmin, WorkerAdmin, LoadAdmin int
+	LinksAdmin                                                 int
 	Grafana, Console, Prometheus, Alertmanager                 int
 	Jaeger, JaegerGRPC, JaegerOTLP, JaegerOTLPGRPC             int
 	JaegerZipkin, JaegerHealth, JaegerMetrics                  int
@@ -51,6 +52,7 @@ func (p *Ports) rows() []portRow {
 		{"EMAIL_ADMIN_PORT", "email", 9466, &p.EmailAdmin},
 		{"WORKER_ADMIN_PORT", "worker", 9467, &p.WorkerAdmin},
 		{"LOAD_ADMIN_PORT", "load", 9468, &p.LoadAdmin},
+		{"LINKS_ADMIN_PORT", "links", 9469, &p.LinksAdmin},
 		{"GRAFANA_PORT", "grafana", 3000, &p.Grafana},
 		{"CONSOLE_PORT", "console", 3001, &p.Console},
 		{"PROMETHEUS_PORT", "prometheus", 9090, &p.Prometheus},

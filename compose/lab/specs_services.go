@@ -156,3 +156,14 @@ func (p *planner) load() spec {
 	s.Probe = probe{Kind: probeHTTP, Target: httpURL(p.ports.LoadAdmin, "/readyz")}
 	return s
 }
+
+// links follows the links between the stores, which it needs as little as
+// anybody: one that is not there is what it reports.
+func (p *planner) links() spec {
+	s := p.service("links", p.ports.LinksAdmin,
+		"PROMETHEUS_URL="+httpURL(p.ports.Prometheus, ""), "LOKI_URL="+httpURL(p.ports.Loki, ""),
+		"JAEGER_URL="+httpURL(p.ports.Jaeger, ""), "PYROSCOPE_URL="+httpURL(p.ports.Pyroscope, ""))
+	s.Address = httpURL(p.ports.LinksAdmin, "")
+	s.Probe = probe{Kind: probeHTTP, Target: httpURL(p.ports.LinksAdmin, "/readyz")}
+	return s
+}

@@ -107,7 +107,7 @@ func (p *planner) scrapeTargets(specs []spec) map[string][]targetGroup {
 		"alertmanagers.json": alertmanagers,
 		"services.json": groups(map[string]int{
 			"gateway": p.ports.GatewayAdmin, "api": p.ports.APIAdmin, "email": p.ports.EmailAdmin,
-			"worker": p.ports.WorkerAdmin, "load": p.ports.LoadAdmin,
+			"worker": p.ports.WorkerAdmin, "load": p.ports.LoadAdmin, "links": p.ports.LinksAdmin,
 		}),
 		"stores.json": groups(map[string]int{
 			"prometheus": p.ports.Prometheus, "alertmanager": p.ports.Alertmanager, "jaeger": p.ports.JaegerMetrics,

@@ -62,29 +62,22 @@ func (i *Importer) alertOptions() alerts.Options {
 	o := i.cfg.Alerts
 	o.Flavor = i.flavor
 	o.DashboardBase = i.cfg.Address
+	o.DatasourceUID = i.target.Sources[pluginPrometheus].UID
 	return o
 }
 
 // groups returns the alerts as groups of rules in the folder, without what
 // this Grafana does not know.
 func (i *Importer) groups(folderUID string) ([]grafana.Group, error) {
-	all, err := alerts.All(i.alertOptions())
+	groups, err := translate(i.alertOptions(), folderUID)
 	if err != nil {
 		return nil, err
 	}
-	var groups []grafana.Group
-	for _, g := range all {
-		translated, err := translate(g, folderUID, i.target.Sources[pluginPrometheus].UID)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range translated.Rules {
+	for _, g := range groups {
+		for _, r := range g.Rules {
 			for _, f := range skipped(i.target.Version) {
 				delete(r, f.field)
 			}
-		}
-		if len(translated.Rules) > 0 {
-			groups = append(groups, translated)
 		}
 	}
 	return groups, nil

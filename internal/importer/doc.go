@@ -23,7 +23,7 @@
 //	permission.go  what a token must be allowed to do
 //	datasource.go  which data source is meant
 //	content.go     the dashboards and rules to be imported
-//	translate.go   alerts of Prometheus as alerts of Grafana
+//	translate.go   rules of provisioning files as the API takes them
 //	view.go        what of a dashboard or rule counts, and its checksum
 //	diff.go        differences between two views
 //	plan.go        Plan and its changes

@@ -3,99 +3,64 @@ package importer
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
+	"maps"
+	"slices"
 
-	"github.com/cacheu/plumbline/agent/catalog"
+	"go.yaml.in/yaml/v3"
+
 	"github.com/cacheu/plumbline/alerts"
 	"github.com/cacheu/plumbline/internal/grafana"
-	"github.com/cacheu/plumbline/internal/promql"
 )
 
+// Fields of a rule that the API and the provisioning files spell differently:
+// after how many evaluations without its series an alert ends.
 const (
-	// prefix keeps groups and rules apart from those of others.
-	prefix = "plumbline-"
-	// queryRef and conditionRef are the two parts of a rule.
-	queryRef, conditionRef = "A", "B"
-	// expressions is the data source of Grafana's own expressions.
-	expressions = "__expr__"
-	// lookback is the range that Grafana wants for every query, in seconds. An
-	// instant query does not use it.
-	lookback = 600
-	// tick is what Grafana's intervals must be multiples of.
-	tick = 10 * time.Second
-	// fieldMissingSeries says after how many evaluations without its series an
-	// alert ends.
-	fieldMissingSeries = "missingSeriesEvalsToResolve"
+	fieldMissingSeries       = "missingSeriesEvalsToResolve"
+	fieldMissingSeriesInFile = "missing_series_evals_to_resolve"
 )
 
-// translate returns the alerts of a group as rules that Grafana evaluates
-// itself. Recording rules are left out: they belong into Prometheus.
-func translate(g alerts.Group, folderUID, sourceUID string) (grafana.Group, error) {
-	interval := (g.Interval + tick - 1).Truncate(tick)
-	group := grafana.Group{Title: prefix + g.Name, FolderUID: folderUID, Interval: int(interval.Seconds())}
-	for _, r := range g.Rules {
-		if r.Alert == "" {
-			continue
+// translate returns the alerts as the API takes them, made of the files that
+// Grafana's own provisioning reads: so both have the same rules, uids included.
+// Recording rules are not among them: they belong into Prometheus.
+func translate(o alerts.Options, folderUID string) ([]grafana.Group, error) {
+	files, err := alerts.RenderGrafana(o)
+	if err != nil {
+		return nil, err
+	}
+	var groups []grafana.Group
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		var file struct {
+			Groups []struct {
+				Name     string           `yaml:"name"`
+				Interval string           `yaml:"interval"`
+				Rules    []map[string]any `yaml:"rules"`
+			} `yaml:"groups"`
 		}
-		rule, err := object(rule(r, group, sourceUID))
-		if err != nil {
-			return grafana.Group{}, fmt.Errorf("translate %s: %w", r.Alert, err)
+		if err := yaml.Unmarshal(files[name], &file); err != nil {
+			return nil, fmt.Errorf("read the rules of %s: %w", name, err)
 		}
-		group.Rules = append(group.Rules, rule)
+		for _, g := range file.Groups {
+			seconds, ok := duration(g.Interval).(float64)
+			if !ok {
+				return nil, fmt.Errorf("read the rules of %s: interval %q", name, g.Interval)
+			}
+			group := grafana.Group{Title: g.Name, FolderUID: folderUID, Interval: int(seconds)}
+			for _, r := range g.Rules {
+				rule, err := object(r)
+				if err != nil {
+					return nil, fmt.Errorf("read the rules of %s: %w", name, err)
+				}
+				if evaluations, ok := rule[fieldMissingSeriesInFile]; ok {
+					rule[fieldMissingSeries] = evaluations
+					delete(rule, fieldMissingSeriesInFile)
+				}
+				rule["folderUID"], rule["ruleGroup"] = folderUID, g.Name
+				group.Rules = append(group.Rules, rule)
+			}
+			groups = append(groups, group)
+		}
 	}
-	return group, nil
-}
-
-// rule makes a query, what its answer means, and the alert. For Prometheus
-// every series of the answer is in trouble, whatever its value; for Grafana only
-// a value other than 0 is, hence the expression. No series is no trouble; a
-// query that fails is.
-func rule(r alerts.Rule, g grafana.Group, sourceUID string) map[string]any {
-	labels := map[string]string{string(catalog.AlertSeverity): string(r.Severity)}
-	for l, v := range r.Labels {
-		labels[string(l)] = v
-	}
-	return map[string]any{
-		"uid":       prefix + strings.ToLower(r.Alert) + "-" + string(r.Severity)[:1],
-		"title":     r.Alert + " (" + string(r.Severity) + ")",
-		"folderUID": g.FolderUID,
-		"ruleGroup": g.Title,
-		"condition": conditionRef,
-		"data": []any{
-			map[string]any{
-				"refId": queryRef, "relativeTimeRange": map[string]int{"from": lookback}, "datasourceUid": sourceUID,
-				"model": map[string]any{
-					"refId": queryRef, "datasource": map[string]string{"type": pluginPrometheus, "uid": sourceUID},
-					"expr": r.Expr.Multiline(), "instant": true,
-				},
-			},
-			map[string]any{
-				"refId": conditionRef, "datasourceUid": expressions,
-				"model": map[string]any{
-					"refId": conditionRef, "datasource": map[string]string{"type": expressions, "uid": expressions},
-					"type": "math", "expression": "is_number($" + queryRef + ") || is_inf($" + queryRef + ")",
-				},
-			},
-		},
-		"noDataState": "OK", "execErrState": "Error",
-		"for":              promql.FormatDuration(r.For),
-		fieldMissingSeries: 1,
-		"labels":           labels,
-		"annotations": map[string]string{
-			"summary":       template(r.Annotations.Summary),
-			"description":   template(r.Annotations.Description),
-			"dashboard_url": template(r.Annotations.DashboardURL),
-			"runbook_url":   template(r.Annotations.RunbookURL),
-		},
-	}
-}
-
-// template spells a template of Prometheus as Grafana's: the same language with
-// other variables.
-func template(text string) string {
-	text = strings.ReplaceAll(text, "$labels.", ".Labels.")
-	return strings.ReplaceAll(text, "$value", ".Values."+queryRef+".Value")
+	return groups, nil
 }
 
 // object returns v with the types that decoded JSON has, so that what is wanted

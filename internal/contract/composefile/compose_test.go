@@ -53,7 +53,7 @@ func TestTheStackKeepsTheHouseRules(t *testing.T) {
 func TestTheStackHasEveryComponentOfTheLab(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"alertmanager", "api", "email", "gateway", "grafana", "jaeger", "load", "loki",
+		"alertmanager", "api", "email", "gateway", "grafana", "jaeger", "links", "load", "loki",
 		"migrate", "postgres", "prometheus", "pyroscope", "redis", "replica1", "replica2", "worker",
 	}
 	if got := load(t, source(t)).Project.ServiceNames(); !slices.Equal(got, want) {
@@ -114,7 +114,7 @@ func TestPrometheusScrapesTheServicesAtTheirPorts(t *testing.T) {
 	s := source(t)
 	stack := load(t, s)
 	for file, jobs := range map[string][]string{
-		"services.json":      {"gateway", "api", "email", "worker", "load"},
+		"services.json":      {"gateway", "api", "email", "worker", "load", "links"},
 		"stores.json":        {"prometheus", "alertmanager", "jaeger", "loki", "pyroscope", "grafana"},
 		"alertmanagers.json": {""},
 	} {

@@ -33,6 +33,7 @@ func silences() []silence {
 		{"plumbline-benchmarks", "", "", needsBenchmark},
 		{"plumbline-service-overview", "Error lines", "", nothingFails},
 		{"plumbline-service-overview", "HTTP client duration", "", "the service that is chosen first, the api, calls no other server"},
+		{"plumbline-replication-lag", "Waiting for a replica", "", "no read need wait for a replica that keeps up"},
 		{"plumbline-utilization", "Headroom", "", needsKnee},
 		{"plumbline-utilization", "Headroom over time", "", needsKnee},
 		{"plumbline-utilization", "Knee and its error", "", needsKnee},

@@ -127,3 +127,28 @@ func profileID(ctx context.Context, trace string) (string, error) {
 	}
 	return "", fmt.Errorf("trace %s has no span of api with a profile id among %d", trace, len(spans))
 }
+
+// linksLeadSomewhere reads what the lab's own probe of links says of itself. An
+// exemplar must be 45 seconds old before it counts.
+func linksLeadSomewhere(t *testing.T) {
+	const (
+		hops  = 3 // trace, logs, profile
+		least = 0.99
+		limit = 3 * time.Minute
+	)
+	eventually(t, limit, func(ctx context.Context) error {
+		samples, err := the.prometheus.Query(ctx, catalog.LinkReachable.Desc().Name)
+		if err != nil {
+			return err
+		}
+		if len(samples) != hops {
+			return fmt.Errorf("%d hops are measured, want %d: %v", len(samples), hops, samples)
+		}
+		for _, s := range samples {
+			if !(s.Value >= least) {
+				return fmt.Errorf("only %.1f %% of the links to %s lead somewhere, want %.0f %%", 100*s.Value, s.Labels[string(catalog.Hop)], 100*least)
+			}
+		}
+		return nil
+	})
+}

@@ -145,6 +145,7 @@ func TestLab(t *testing.T) {
 	before := []step{{"everything listens on loopback only", listensOnLoopbackOnly}}
 	after := []step{
 		{"a benchmark shows in metrics and traces", benchmarkShows},
+		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 		{"the console draws everything", consoleDrawsEverything},
 		{"down leaves nothing", downLeavesNothing},
 	}
@@ -157,8 +158,8 @@ func TestLab(t *testing.T) {
 		{"every signal of every service arrives", everySignalArrives},
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
+		{"the links between the signals are measured, and lead somewhere", linksLeadSomewhere},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
-		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 	}...)
 	for _, s := range append(steps, after...) {
 		t.Run(s.name, s.run)

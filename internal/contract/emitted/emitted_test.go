@@ -37,9 +37,7 @@ import (
 // pending are the metrics of the catalogue that nothing emits yet, with the
 // reason. Whoever emits one drives it in drive, and takes it off the list.
 func pending() map[string]string {
-	return reasons(map[string][]catalog.Metric{
-		"the probe of the links between signals is not built yet": {catalog.LinkReachable},
-	})
+	return reasons(map[string][]catalog.Metric{})
 }
 
 // elsewhere are the metrics that need servers, load or time to be emitted, and
@@ -52,7 +50,8 @@ func elsewhere() map[string]string {
 			catalog.DBReplicationWALPosition, catalog.DBReplicationPrimary, catalog.DBReplicationCollectErrors,
 			catalog.DBRouterReads, catalog.DBRouterWait, catalog.DBRouterStaleAvoided, catalog.DBRouterInRotation,
 		},
-		"agent/saturation tests it over a window of time": {catalog.ResourceSaturation},
+		"the sample application's links are tested there, and asked in the end-to-end test": {catalog.LinkReachable},
+		"agent/saturation tests it over a window of time":                                   {catalog.ResourceSaturation},
 		"agent/saturation tests it on services under load": {
 			catalog.ServiceKneeRate, catalog.ServiceKneeRateError, catalog.ServiceKneeConcurrency, catalog.ServiceKneeServiceTime,
 			catalog.ServiceHeadroom, catalog.ServiceLatencyCurve, catalog.LimiterDecisions,

@@ -24,6 +24,7 @@ const (
 	Email   = "email"
 	Worker  = "worker"
 	Load    = "load"
+	Links   = "links"
 	Migrate = "migrate"
 	Redis   = "redis"
 	Probe   = "probe"
@@ -34,7 +35,7 @@ const MaxLoadRate = 5000
 
 // Roles returns every role, in the order of the help text.
 func Roles() []string {
-	return []string{Gateway, API, Email, Worker, Load, Migrate, Redis, Probe}
+	return []string{Gateway, API, Email, Worker, Load, Links, Migrate, Redis, Probe}
 }
 
 // Config is what a role needs. Fields that the role does not use stay empty.
@@ -63,6 +64,9 @@ type Config struct {
 	Limit int
 	// LoadRate is how many requests per second the load sends.
 	LoadRate float64
+	// PrometheusURL, JaegerURL, LokiURL and PyroscopeURL are the base URLs of the
+	// stores.
+	PrometheusURL, JaegerURL, LokiURL, PyroscopeURL *url.URL
 	// ProbeURL is what the probe asks.
 	ProbeURL string
 }
@@ -102,6 +106,14 @@ func settings() []setting {
 			func(c *Config, v string) error { return baseURL(&c.GatewayURL, v) }},
 		{"limit", "LIMIT_CONCURRENCY", "0", "requests that are served at a time, a few more wait, the others get 429; 0 is no limit", []string{API}, setLimit},
 		{"load-rate", "LOAD_RATE", "20", "requests per second", []string{Load}, setLoadRate},
+		{"prometheus-url", "PROMETHEUS_URL", "http://127.0.0.1:9090", "base URL of Prometheus", []string{Links},
+			func(c *Config, v string) error { return baseURL(&c.PrometheusURL, v) }},
+		{"jaeger-url", "JAEGER_URL", "http://127.0.0.1:16686", "base URL of Jaeger", []string{Links},
+			func(c *Config, v string) error { return baseURL(&c.JaegerURL, v) }},
+		{"loki-url", "LOKI_URL", "http://127.0.0.1:3100", "base URL of Loki", []string{Links},
+			func(c *Config, v string) error { return baseURL(&c.LokiURL, v) }},
+		{"pyroscope-url", "PYROSCOPE_URL", "http://127.0.0.1:4040", "base URL of Pyroscope", []string{Links},
+			func(c *Config, v string) error { return baseURL(&c.PyroscopeURL, v) }},
 		{"probe-url", "PROBE_URL", "", "URL that the probe asks, for example http://127.0.0.1:8081/readyz", []string{Probe}, setProbeURL},
 	}
 }
@@ -182,6 +194,8 @@ func defaultAddrs(role string) (listen, admin string) {
 		return "127.0.0.1:8083", "127.0.0.1:9467"
 	case Load:
 		return "", "127.0.0.1:9468"
+	case Links:
+		return "", "127.0.0.1:9469"
 	default:
 		return "", ""
 	}

@@ -23,6 +23,7 @@ func TestEveryRoleRunsWithNextToNothing(t *testing.T) {
 		config.Email:   "127.0.0.1:8082 127.0.0.1:9466",
 		config.Worker:  "127.0.0.1:8083 127.0.0.1:9467",
 		config.Load:    " 127.0.0.1:9468",
+		config.Links:   " 127.0.0.1:9469",
 		config.Migrate: " ",
 		config.Redis:   " ",
 	} {
@@ -64,8 +65,8 @@ func TestEverythingThatIsWrongIsReportedAtOnce(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"no role":           {"", nil, `--role is "": want one of gateway, api, email, worker, load, migrate, redis, probe`},
-		"an unknown role":   {"--role cook", nil, `--role is "cook": want one of gateway, api, email, worker, load, migrate, redis, probe`},
+		"no role":           {"", nil, `--role is "": want one of gateway, api, email, worker, load, links, migrate, redis, probe`},
+		"an unknown role":   {"--role cook", nil, `--role is "cook": want one of gateway, api, email, worker, load, links, migrate, redis, probe`},
 		"an unknown flag":   {"--role api --colour red", nil, "flag provided but not defined: -colour"},
 		"a stray argument":  {"--role api now", nil, `unexpected argument "now": everything is a flag`},
 		"all of the worker": {"--role worker --listen x", map[string]string{"EMAIL_URL": "ftp://x"}, "--listen: \"x\" is not host:port with a port of 0 to 65535\nDATABASE_URL: required, for example postgres://user:password@127.0.0.1:15432/shop\nEMAIL_URL: want a URL such as http://127.0.0.1:8081, without user and query"},

@@ -41,7 +41,7 @@ func Run(ctx context.Context, c config.Config, getenv func(string) string, stdou
 	}
 	run, ok := map[string]func(context.Context, config.Config, *agent.Agent) error{
 		config.Gateway: runGateway, config.API: runAPI, config.Email: runEmail,
-		config.Worker: runWorker, config.Load: runLoad,
+		config.Worker: runWorker, config.Load: runLoad, config.Links: runLinks,
 	}[c.Role]
 	if !ok {
 		return fmt.Errorf("there is no role %q", c.Role)

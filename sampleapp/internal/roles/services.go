@@ -3,6 +3,7 @@ package roles
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -19,6 +20,7 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
 	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
+	"github.com/cacheu/plumbline/sampleapp/internal/links"
 	"github.com/cacheu/plumbline/sampleapp/internal/load"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
@@ -124,6 +126,23 @@ func runLoad(ctx context.Context, c config.Config, a *agent.Agent) error {
 		Agent: a, Gateway: c.GatewayURL.String(), Rate: c.LoadRate,
 		Client: client(a, loadTimeout), Probe: probeClient(),
 	})
+}
+
+// linksTimeout bounds one question to a store.
+const linksTimeout = 10 * time.Second
+
+// runLinks asks the stores without being measured itself: its questions are
+// nobody's requests.
+func runLinks(ctx context.Context, c config.Config, a *agent.Agent) error {
+	p, err := links.New(links.Config{
+		Agent: a, Registerer: a.Registerer(), Client: &http.Client{Timeout: linksTimeout},
+		Prometheus: c.PrometheusURL.String(), Jaeger: c.JaegerURL.String(), Loki: c.LokiURL.String(), Pyroscope: c.PyroscopeURL.String(),
+	})
+	if err != nil {
+		return err
+	}
+	p.Run(ctx)
+	return nil
 }
 
 // openDB opens the pool of a role and has the agent observe it.
