@@ -24,6 +24,9 @@ import (
 // server is the PostgreSQL of the package's tests.
 var server *testdb.Server
 
+// copying is held by whoever copies the server for a replica.
+var copying sync.Mutex
+
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
 	var err error
@@ -98,7 +101,13 @@ func replicaDelay(name string) time.Duration {
 // the test.
 func replicaOf(t *testing.T, db *pgxpool.Pool) *pgxpool.Pool {
 	t.Helper()
-	replica, err := server.Replica("replica", "", "recovery_min_apply_delay=200ms")
+	// The slot keeps what a replica has not received yet: another test asks for
+	// a checkpoint. One at a time, because a copy takes two of the primary's
+	// senders.
+	database := db.Config().ConnConfig.Database
+	copying.Lock()
+	replica, err := server.Replica("replica", "slot_of_"+database, "recovery_min_apply_delay=200ms")
+	copying.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +116,7 @@ func replicaOf(t *testing.T, db *pgxpool.Pool) *pgxpool.Pool {
 			t.Error(err)
 		}
 	})
-	pool, err := store.Open(t.Context(), store.Config{URL: replica.URL(db.Config().ConnConfig.Database)})
+	pool, err := store.Open(t.Context(), store.Config{URL: replica.URL(database)})
 	if err != nil {
 		t.Fatal(err)
 	}
