@@ -92,6 +92,16 @@ bench-compare: ## Compare two runs, A=run B=run; fails on a significant regressi
 bench-pages: ## Write the figures of bench/results into the pages of docs/lab
 	@$(LAB_COMMAND) bench page
 
+##: Your own Grafana
+
+# The token is taken from the environment, where other users of the machine do
+# not see it.
+.PHONY: import
+import: export GRAFANA_URL := $(GRAFANA_URL)
+import: export GRAFANA_TOKEN := $(GRAFANA_TOKEN)
+import: ## Import dashboards and alerts, GRAFANA_URL=... GRAFANA_TOKEN=...; ARGS=--dry-run, --check, --uninstall
+	@$(GO) run ./dashboards/cmd/import $(ARGS)
+
 ##: Development
 
 .PHONY: generate

@@ -168,6 +168,8 @@ type Profiles struct {
 	User, Password, Tenant string
 	// Headers are added to every upload.
 	Headers map[string]string
+	// CAFile, CertFile and KeyFile are PEM files, as those of an [Exporter].
+	CAFile, CertFile, KeyFile string
 	// Tags are labels of every profile besides the service's: letters, digits,
 	// _ and . in their names. In their values , { and } become _.
 	Tags map[string]string

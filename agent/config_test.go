@@ -67,7 +67,7 @@ func full() agent.Config {
 		Logs: agent.Logs{Disabled: true, Exporter: exporter("logs"), Console: &bytes.Buffer{}, Level: "warn"},
 		Profiles: agent.Profiles{
 			Disabled: true, Address: "https://pyroscope.example", User: "me", Password: "hunter2", Tenant: "lab",
-			Headers: map[string]string{"X-Own": "yes"}, Tags: map[string]string{"team": "a"},
+			Headers: map[string]string{"X-Own": "yes"}, CAFile: "ca.pem", CertFile: "c.pem", KeyFile: "k.pem", Tags: map[string]string{"team": "a"},
 			Interval: 20 * time.Second, MutexFraction: 5, BlockRate: 6,
 		},
 		Saturation: agent.Saturation{Disabled: true, Window: 11 * time.Second, KneeWindow: 3 * time.Minute},

@@ -136,6 +136,7 @@ func (a *Agent) startProfiles() error {
 	a.profiles, err = profiles.Start(profiles.Config{
 		Service: a.config.Service, Tags: tags, Address: c.Address,
 		User: c.User, Password: c.Password, Tenant: c.Tenant, Headers: maps.Clone(c.Headers),
+		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
 		Interval: c.Interval, MutexFraction: c.MutexFraction, BlockRate: c.BlockRate,
 		OnState: func(err error) { a.exporterState(catalog.Profiles, err) },
 	})

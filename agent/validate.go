@@ -148,9 +148,12 @@ func (v *validator) exporter(signal string, e Exporter) {
 	v.duration(signal+".Timeout", env+"_TIMEOUT", e.Timeout, time.Millisecond, 5*time.Minute)
 	v.between(signal+".QueueCapacity", "", e.QueueCapacity, 1, 1_000_000)
 	v.headers(signal+".Headers", env+"_HEADERS", e.Headers)
-	if (e.CertFile == "") != (e.KeyFile == "") {
-		v.add(signal+".CertFile", env+"_CLIENT_CERTIFICATE and _CLIENT_KEY",
-			"a client certificate needs both a certificate file and a key file")
+	v.pair(signal+".CertFile", env+"_CLIENT_CERTIFICATE and _CLIENT_KEY", e.CertFile, e.KeyFile)
+}
+
+func (v *validator) pair(field, variable, cert, key string) {
+	if (cert == "") != (key == "") {
+		v.add(field, variable, "a client certificate needs both a certificate file and a key file")
 	}
 }
 
@@ -168,6 +171,7 @@ func (v *validator) profiles(service string, p Profiles) {
 	v.between("Profiles.MutexFraction", "", p.MutexFraction, -1, 1_000_000)
 	v.between("Profiles.BlockRate", "", p.BlockRate, -1, 1_000_000_000)
 	v.headers("Profiles.Headers", "", p.Headers)
+	v.pair("Profiles.CertFile", "", p.CertFile, p.KeyFile)
 	if len(p.Tags) > 20 {
 		v.add("Profiles.Tags", "", "has %d tags; at most 20 are allowed, because Pyroscope takes 30 with its own", len(p.Tags))
 	}

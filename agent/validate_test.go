@@ -200,10 +200,13 @@ func TestValidate(t *testing.T) {
 			},
 		},
 		"a certificate without a key, and the reverse": {
-			func(c *agent.Config) { c.Traces.CertFile, c.Logs.KeyFile = "c.pem", "k.pem" },
+			func(c *agent.Config) {
+				c.Traces.CertFile, c.Logs.KeyFile, c.Profiles.KeyFile = "c.pem", "k.pem", "k.pem"
+			},
 			[]problem{
 				{"Traces.CertFile", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE and _CLIENT_KEY", "needs both"},
 				{"Logs.CertFile", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE and _CLIENT_KEY", "needs both"},
+				{"Profiles.CertFile", "", "needs both"},
 			},
 		},
 		"a level that there is not": {

@@ -96,23 +96,18 @@ func Build(o Options) ([]Dashboard, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("dashboard options: %w", err)
 	}
-	overview, err := serviceOverview(o)
-	if err != nil {
-		return nil, err
+	var all []Dashboard
+	for _, build := range []func(Options) (Dashboard, error){
+		serviceOverview, percentiles, bottlenecks, database, jobs, utilization, replicationLag, profiling,
+		objectives, logsAndTraces, stackHealth, benchmarks,
+	} {
+		d, err := build(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
 	}
-	replication, err := replicationLag(o)
-	if err != nil {
-		return nil, err
-	}
-	used, err := utilization(o)
-	if err != nil {
-		return nil, err
-	}
-	benchmarks, err := benchmarks(o)
-	if err != nil {
-		return nil, err
-	}
-	return []Dashboard{overview, replication, used, benchmarks}, nil
+	return all, nil
 }
 
 // Write writes every dashboard with the default options to dir, each to a file

@@ -18,12 +18,24 @@
 //	dashboards.go         Options, All, Build, Write
 //	layout.go             rows of panels: positions and ids
 //	queries.go            targets of panels and what they select
+//	stores.go             targets and panels of Loki, Jaeger and Pyroscope
 //	style.go              units, colours, thresholds, panels of each kind
-//	variables.go          the variables at the top of a dashboard
+//	kinds.go              heatmaps, bars and tables
+//	variables.go          how a variable at the top of a dashboard is made
+//	choices.go            the variables that dashboards share, and what they select
+//	links.go              where a panel leads to
 //	service_overview.go   the dashboard of one service, one function per panel
 //	service_process.go    its panels about dependencies, process and logs
 //	replication_lag.go    the dashboard of a database's replicas and the router
 //	utilization.go        the dashboard of what a service uses, and how near it is to its knee
 //	benchmarks.go         the dashboard of benchmark runs
+//	p99.go                what an average hides
+//	bottleneck.go         where the time of requests goes
+//	database.go           what databases are asked, and what that costs
+//	jobs.go               background jobs and their queues
+//	profiling.go          flame graphs, earlier ones and another service's
+//	slo.go                objectives, budgets and how fast they burn
+//	logs_and_traces.go    lines, traces, and what did not arrive
+//	stack_health.go       the agents' queues and the stores themselves
 //	kubernetes.go         dashboards as ConfigMaps of Kubernetes
 package dashboards

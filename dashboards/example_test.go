@@ -32,7 +32,15 @@ func ExampleWriteWith() {
 	}
 	// Output:
 	// plumbline-benchmarks.json
+	// plumbline-bottleneck.json
+	// plumbline-database.json
+	// plumbline-jobs.json
+	// plumbline-logs-and-traces.json
+	// plumbline-p99.json
+	// plumbline-profiling.json
 	// plumbline-replication-lag.json
 	// plumbline-service-overview.json
+	// plumbline-slo.json
+	// plumbline-stack-health.json
 	// plumbline-utilization.json
 }

@@ -14,8 +14,10 @@ import (
 
 // model is a dashboard as Grafana reads it: only what the checks look at.
 type model struct {
+	UID        string
 	Title      string
 	Panels     []panelModel
+	Links      []linkModel
 	Templating struct {
 		List []variableModel
 	}
@@ -33,11 +35,15 @@ type variableModel struct {
 type sourceModel struct{ Type, UID string }
 
 type panelModel struct {
+	// raw is the panel's JSON.
+	raw                      string
 	ID                       int
 	Type, Title, Description string
 	GridPos                  struct{ X, Y, W, H int }
 	Datasource               sourceModel
 	Targets                  []targetModel
+	TimeShift                string
+	Links                    []linkModel
 	FieldConfig              struct {
 		Defaults struct {
 			Unit, NoValue string
@@ -46,10 +52,23 @@ type panelModel struct {
 	}
 }
 
+// UnmarshalJSON keeps the text too: variables may be anywhere in it.
+func (p *panelModel) UnmarshalJSON(text []byte) error {
+	type plain panelModel
+	err := json.Unmarshal(text, (*plain)(p))
+	p.raw = string(text)
+	return err
+}
+
 type targetModel struct {
 	RefID, Expr, LegendFormat, Format string
 	Instant, Range, Exemplar          bool
 	Datasource                        sourceModel
+}
+
+type linkModel struct {
+	Title, Type, URL string
+	TargetBlank      bool
 }
 
 // eachDashboard runs the check on the JSON of every dashboard in both flavours.
@@ -105,7 +124,7 @@ func TestPanelsDoNotOverlapAndFitTheGrid(t *testing.T) {
 
 func TestPanelsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	known := []string{"row", "stat", "timeseries", "heatmap", "table", "logs", "xychart"}
+	known := []string{"row", "stat", "timeseries", "heatmap", "table", "logs", "xychart", "bargauge", "flamegraph", "state-timeline"}
 	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
 		titles := map[string]bool{}
 		for _, p := range m.Panels {
@@ -125,10 +144,12 @@ func TestPanelsExplainThemselves(t *testing.T) {
 			if p.FieldConfig.Defaults.NoValue == "" {
 				t.Errorf("panel %q does not say why it is empty", p.Title)
 			}
-			if p.FieldConfig.Defaults.Unit == "" && p.Type != "logs" {
+			// Jaeger and Pyroscope say themselves what their numbers are.
+			ownUnit := p.Type == "logs" || p.Type == "flamegraph" || p.Datasource.Type == "jaeger"
+			if p.FieldConfig.Defaults.Unit == "" && !ownUnit {
 				t.Errorf("panel %q has no unit", p.Title)
 			}
-			if th := p.FieldConfig.Defaults.Thresholds; th == nil && p.Type != "logs" && p.Type != "heatmap" {
+			if th := p.FieldConfig.Defaults.Thresholds; th == nil && !slices.Contains([]string{"logs", "heatmap", "flamegraph"}, p.Type) {
 				t.Errorf("panel %q leaves its thresholds to Grafana, whose default is red above 80", p.Title)
 			}
 			if len(p.Targets) == 0 {
@@ -152,7 +173,7 @@ func TestTargetsAskTheRightWay(t *testing.T) {
 				if q.Exemplar {
 					exemplars++
 				}
-				if p.Type != "logs" {
+				if q.Datasource.Type == "prometheus" {
 					for _, problem := range targetProblems(p, q, flavor) {
 						t.Errorf("panel %q, target %s: %s", p.Title, q.RefID, problem)
 					}
@@ -176,7 +197,7 @@ func targetProblems(p panelModel, q targetModel, flavor dashboards.Flavor) []str
 	check(q.Instant != q.Range, "is both or neither of instant and range")
 	// An xychart has points over time, and a curve that is read from a table.
 	curve := p.Type == "xychart" && q.Format == "table"
-	check(q.Range == (p.Type == "timeseries" || p.Type == "heatmap" || p.Type == "xychart" && !curve),
+	check(q.Range == (slices.Contains([]string{"timeseries", "heatmap", "state-timeline"}, p.Type) || p.Type == "xychart" && !curve),
 		"asks for a line where a number is shown, or the reverse")
 	check(!q.Range || !strings.Contains(q.Expr, "$__range"), "draws a line of averages over the whole range")
 	check(!q.Instant || !strings.Contains(q.Expr, "$__rate_interval"), "calls the last few seconds the whole range")
@@ -189,29 +210,32 @@ func targetProblems(p panelModel, q targetModel, flavor dashboards.Flavor) []str
 }
 
 // aboutTheChosen reports whether a query is restricted to a service and its
-// environments, to a run, or to the services that a scenario's runs measure.
+// environments, to a run, to the services that a scenario's runs measure, or to
+// scrape jobs. What postgres_exporter tells belongs to no service.
 func aboutTheChosen(expr string) bool {
 	has := func(text string) bool { return strings.Contains(expr, text) }
 	return has(`service_name="$service_name"`) && has(`deployment_environment_name=~"$environment"`) ||
-		has(`run_id="$run_id"`) || has(`service_name=~"bench-$scenario-`)
+		has(`run_id="$run_id"`) || has(`service_name=~"bench-$scenario-`) ||
+		has(`job=~"$job"`) || has(`service_name=~"$service_name"`) && has(`deployment_environment_name=~"$environment"`) ||
+		has("pg_stat_user_tables")
 }
 
 func TestDataSourcesAreVariables(t *testing.T) {
 	t.Parallel()
 	want := map[string]sourceModel{
-		"logs": {"loki", "${loki_datasource}"},
-		"":     {"prometheus", "${prometheus_datasource}"},
+		"loki":                         {"loki", "${loki_datasource}"},
+		"prometheus":                   {"prometheus", "${prometheus_datasource}"},
+		"jaeger":                       {"jaeger", "${jaeger_datasource}"},
+		"grafana-pyroscope-datasource": {"grafana-pyroscope-datasource", "${pyroscope_datasource}"},
 	}
+	only := map[string]string{"logs": "loki", "flamegraph": "grafana-pyroscope-datasource"}
 	eachDashboard(t, func(t *testing.T, _ dashboards.Flavor, m model) {
 		for _, p := range m.Panels {
 			if p.Type == "row" {
 				continue
 			}
-			expected, ok := want[p.Type]
-			if !ok {
-				expected = want[""]
-			}
-			if p.Datasource != expected {
+			expected := want[p.Datasource.Type]
+			if p.Datasource != expected || expected.UID == "" || only[p.Type] != "" && only[p.Type] != expected.Type {
 				t.Errorf("panel %q reads from %+v, want %+v", p.Title, p.Datasource, expected)
 			}
 			for _, q := range p.Targets {
@@ -221,7 +245,7 @@ func TestDataSourcesAreVariables(t *testing.T) {
 			}
 		}
 		for _, v := range m.Templating.List {
-			if v.Type == "query" && v.Datasource != want[""] {
+			if v.Type == "query" && v.Datasource != want["prometheus"] {
 				t.Errorf("variable %s reads from %+v", v.Name, v.Datasource)
 			}
 		}
@@ -239,16 +263,16 @@ func TestVariablesAreDefinedAndUsed(t *testing.T) {
 			}
 		}
 		for _, p := range m.Panels {
-			for _, q := range p.Targets {
-				note(q.Expr)
-				note(q.Datasource.UID)
-			}
+			note(p.raw)
 		}
-		defined := map[string]bool{"__range": true, "__rate_interval": true}
+		defined := map[string]bool{
+			"__range": true, "__range_s": true, "__rate_interval": true, "__auto": true,
+			"__url_time_range": true, "__all_variables": true, "__value": true,
+		}
 		for _, v := range m.Templating.List {
 			note(v.Query)
 			defined[v.Name] = true
-			if !used[v.Name] && !strings.Contains(fmt.Sprint(m.Panels), "$"+v.Name) {
+			if !used[v.Name] {
 				t.Errorf("variable %s is used by no panel", v.Name)
 			}
 			if v.Label == "" {
@@ -257,7 +281,9 @@ func TestVariablesAreDefinedAndUsed(t *testing.T) {
 			if v.Type == "query" && v.Refresh != 2 {
 				t.Errorf("variable %s keeps values of another time range", v.Name)
 			}
-			if v.IncludeAll && (v.AllValue != ".*" || !v.Multi) {
+			// Prometheus gives every scraped series its job and its instance.
+			all := map[bool]string{true: ".+", false: ".*"}[v.Name == "instance" || v.Name == "job"]
+			if v.IncludeAll && (v.AllValue != all || !v.Multi) {
 				t.Errorf("variable %s: all is %q and leaves out series without the label", v.Name, v.AllValue)
 			}
 		}

@@ -13,11 +13,14 @@ import (
 
 // Units, one per kind of value.
 const (
-	unitRate  = units.RequestsPerSecond
-	unitRatio = units.PercentUnit
-	unitTime  = units.Seconds
-	unitBytes = units.BytesIEC
-	unitCount = units.Short
+	unitRate     = units.RequestsPerSecond
+	unitRatio    = units.PercentUnit
+	unitTime     = units.Seconds
+	unitBytes    = units.BytesIEC
+	unitCount    = units.Short
+	unitLines    = units.CountsPerSecond
+	unitOps      = units.OpsPerSecond
+	unitByteRate = units.BytesPerSecondIEC
 )
 
 // Colours of states: good, spending more than allowed, bad enough for a page.
@@ -112,7 +115,8 @@ func newStat(title, description, unit, empty string) *stat.PanelBuilder {
 		GraphMode(common.BigValueGraphModeNone).
 		JustifyMode(common.BigValueJustifyModeAuto).
 		TextMode(common.BigValueTextModeAuto).
-		WideLayout(true).
+		// Wide panels would write the name of one value beside the number of the other.
+		WideLayout(false).
 		Orientation(common.VizOrientationVertical).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }

@@ -209,5 +209,5 @@ func All() []Metric {
 		LinkReachable,
 		Up, GoGoroutines, GoHeapInuse, ProcessCPUSeconds, ProcessResident,
 		ProcessOpenFDs, ProcessMaxFDs, ProcessStartTime,
-	}, stackMetrics()...)
+	}, append(stackMetrics(), boardMetrics()...)...)
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/cacheu/plumbline/agent/catalog"
 )
 
 // Expr is a query that yields a set of series. The zero value is no query: it
@@ -121,6 +123,14 @@ func Number(f float64) Scalar { return Scalar{text: formatFloat(f)} }
 func Product(a, b float64) Scalar {
 	return Scalar{text: formatFloat(a) + " * " + formatFloat(b), product: true}
 }
+
+// Chosen is the number that a dashboard variable holds. Only dashboards can use
+// it.
+func Chosen(v catalog.Variable) Scalar { return Scalar{text: "$" + string(v)} }
+
+// RangeSeconds is the length in seconds of the time range that a dashboard
+// shows. Only dashboards can use it.
+func RangeSeconds() Scalar { return Scalar{text: "$__range_s"} }
 
 func (s Scalar) inline() string {
 	if s.text == "" {

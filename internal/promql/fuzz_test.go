@@ -124,7 +124,15 @@ func randomExpr(r *rand.Rand, depth int) promql.Expr {
 		return randomLeaf(r)
 	}
 	a, b := randomExpr(r, depth-1), randomExpr(r, r.IntN(depth))
-	switch r.IntN(17) {
+	switch r.IntN(21) {
+	case 17:
+		return promql.Avg(a, catalog.Job)
+	case 18:
+		return promql.TopK(r.IntN(9)+1, a)
+	case 19:
+		return promql.Pow(a, randomScalar(r))
+	case 20:
+		return promql.Plus(promql.DivBy(a, randomScalar(r)), randomScalar(r))
 	case 0:
 		return promql.Sum(a, catalog.Job)
 	case 1:

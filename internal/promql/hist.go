@@ -104,6 +104,15 @@ func (d Distribution) Rate() Expr {
 	return Sum(d.rateOf("_count"), d.by...)
 }
 
+// Total returns the sum of the observations per second: of durations, how many
+// were under way at a time on average.
+func (d Distribution) Total() Expr {
+	if d.flavor == Native {
+		return Sum(call("histogram_sum", d.rateOf("").inline()), d.by...)
+	}
+	return Sum(d.rateOf("_sum"), d.by...)
+}
+
 // Buckets returns the rate of each bucket, which is what a heatmap draws: one
 // native histogram, or one series per bucket bound with the label le.
 func (d Distribution) Buckets() Expr {

@@ -2,6 +2,7 @@ package promql
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cacheu/plumbline/agent/catalog"
@@ -17,11 +18,20 @@ func Max(e Expr, by ...catalog.Label) Expr { return aggregate("max", e, by) }
 // Min keeps the smallest of the series that agree in the given labels.
 func Min(e Expr, by ...catalog.Label) Expr { return aggregate("min", e, by) }
 
+// Avg is the mean of the series that agree in the given labels. The mean of
+// percentiles is no percentile: take those of a [Distribution] that is merged.
+func Avg(e Expr, by ...catalog.Label) Expr { return aggregate("avg", e, by) }
+
 // Count counts the series that agree in the given labels.
 func Count(e Expr, by ...catalog.Label) Expr { return aggregate("count", e, by) }
 
 // Group returns 1 for each combination of the given labels.
 func Group(e Expr, by ...catalog.Label) Expr { return aggregate("group", e, by) }
+
+// TopK keeps the n largest series at each moment, with all their labels.
+func TopK(n int, e Expr) Expr {
+	return Expr{text: "topk(" + strconv.Itoa(n) + ", " + e.inline() + ")"}
+}
 
 func aggregate(op string, e Expr, by []catalog.Label) Expr {
 	clause := ""
@@ -62,6 +72,15 @@ func Add(a, b Expr) Expr { return operate(a, "+", b) }
 
 // Times multiplies every value of e.
 func Times(e Expr, by Scalar) Expr { return operate(e, "*", by) }
+
+// Pow raises every value of e to a power.
+func Pow(e Expr, to Scalar) Expr { return operate(e, "^", to) }
+
+// DivBy divides every value of e by a number.
+func DivBy(e Expr, n Scalar) Expr { return operate(e, "/", n) }
+
+// Plus adds a number to every value of e.
+func Plus(e Expr, n Scalar) Expr { return operate(e, "+", n) }
 
 // Complement returns 1 - e: the share that is not in a ratio.
 func Complement(e Expr) Expr { return operate(Number(1), "-", e) }

@@ -80,6 +80,41 @@ func TestStallIsInTheCorrectedLatencyAlone(t *testing.T) {
 	})
 }
 
+// TestStallOfARealServer counts what a server of this machine does to its
+// requests when it stalls for a second, one connection at a time: half of the
+// hundred that were due meanwhile waited for more than half of it, and only one
+// of them was being answered.
+func TestStallOfARealServer(t *testing.T) {
+	t.Parallel()
+	const stall, stalled = time.Second, 100
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if n.Add(1) == stalled {
+			<-time.After(stall)
+		}
+	}))
+	defer server.Close()
+	results := attack(t, loadgen.Config{MaxOpen: 1}, loadgen.Always(loadgen.Target{URL: server.URL}), loadgen.For(loadgen.Constant(100), 3*time.Second))
+	above := func(of func(loadgen.Result) time.Duration) (count int) {
+		for _, r := range results {
+			if of(r) > stall/2 {
+				count++
+			}
+		}
+		return count
+	}
+	if len(results) != 300 || n.Load() != 300 {
+		t.Fatalf("%d results of %d requests, want 300", len(results), n.Load())
+	}
+	if corrected, raw := above(loadgen.Result.Corrected), above(loadgen.Result.Raw); corrected < 45 || raw != 1 {
+		t.Errorf("%d requests took more than half of the stall from their planned time, and %d from their send; want about 50, and 1", corrected, raw)
+	}
+	corrected, raw := quantile(results, 0.99, loadgen.Result.Corrected), quantile(results, 0.99, loadgen.Result.Raw)
+	if corrected < 9*stall/10 || raw > corrected/2 {
+		t.Errorf("the corrected P99 is %v and the raw one %v, want about %v, and a fraction of it", corrected, raw, stall)
+	}
+}
+
 // With as many workers as are needed, all of the stalled second's requests are
 // sent in time: the stall is in both latencies.
 func TestUnlimitedWorkersAreNeverLate(t *testing.T) {

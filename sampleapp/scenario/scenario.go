@@ -46,6 +46,9 @@ type Spec struct {
 	Improvement Improvement
 	// Event says what happens in the middle of each round. Empty is nothing.
 	Event string
+	// ReplicaDelay starts a streaming replica of the database that applies
+	// nothing before it is so old. 0 starts none.
+	ReplicaDelay time.Duration
 }
 
 // Variant is one way to do it.
@@ -68,8 +71,14 @@ type Request struct {
 
 // Load is how the requests are sent.
 type Load struct {
-	// Rate is requests per second.
+	// Rate is requests per second. Where there are steps, it is the capacity.
 	Rate float64
+	// Steps are shares of Rate, one after the other, each for an equal part of
+	// Length. None is a steady load.
+	Steps []float64
+	// InTime is the latency past which an answer is of no use, where steps are
+	// told apart. 0 is none.
+	InTime time.Duration
 	// Arrivals is "constant" or "poisson".
 	Arrivals string
 	// Length is that of one round.

@@ -2,6 +2,8 @@ package scenario_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,6 +44,39 @@ func TestSpecsAreComplete(t *testing.T) {
 			if x.Before.Min > x.Before.Max || x.After.Min > x.After.Max {
 				t.Errorf("%s: the bands of %s are the wrong way round", s.Name, x.Means)
 			}
+		}
+	}
+}
+
+// TestAlertsOfSpecsExist reads the rules that are loaded into Prometheus.
+func TestAlertsOfSpecsExist(t *testing.T) {
+	t.Parallel()
+	for _, flavour := range []string{"classic", "native"} {
+		files, err := filepath.Glob("../../alerts/generated/prometheus/" + flavour + "/*.yml")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s rules: %v", flavour, err)
+		}
+		known := map[string]bool{}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range regexp.MustCompile(`(?m)^\s*-? *alert: (\w+)$`).FindAllSubmatch(content, -1) {
+				known[string(match[1])] = true
+			}
+		}
+		named := 0
+		for _, s := range scenario.All() {
+			if s.Alert == "" {
+				continue
+			}
+			if named++; !known[s.Alert] {
+				t.Errorf("%s expects the alert %s, which is not among the %s rules: %v", s.Name, s.Alert, flavour, known)
+			}
+		}
+		if named == 0 {
+			t.Error("no scenario expects an alert")
 		}
 	}
 }

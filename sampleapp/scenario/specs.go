@@ -11,7 +11,8 @@ import (
 // All returns every scenario, in the order of the lessons.
 func All() []Spec {
 	return []Spec{
-		averageIsALiar(), syncLogging(), cpuProfile(), nPlusOne(), index(), indexCost(), sessions(), microservices(), cache(),
+		averageIsALiar(), utilization(), syncLogging(), cpuProfile(), nPlusOne(), index(), indexCost(), sessions(), replicationLag(),
+		async(), microservices(), cache(),
 	}
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	// X-Scope-OrgID header, Headers for anything else. None is ever logged.
 	User, Password, Tenant string
 	Headers                map[string]string
+	// CAFile, CertFile and KeyFile are as in [otlp.Endpoint].
+	CAFile, CertFile, KeyFile string
 	// Interval is the length of one profile.
 	Interval time.Duration
 	// MutexFraction and BlockRate set the runtime's sampling of contention;
@@ -79,7 +81,9 @@ func Start(c Config) (*Session, error) {
 	}
 	address.Path, address.RawPath = path.Join("/", address.Path, "ingest"), ""
 	// A client of its own, which follows no redirect with the credentials.
-	client, err := otlp.NewClient(otlp.Endpoint{Timeout: 30 * time.Second})
+	client, err := otlp.NewClient(otlp.Endpoint{
+		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Timeout: 30 * time.Second,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package profiles_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/batch"
+	"github.com/cacheu/plumbline/agent/internal/certtest"
 	"github.com/cacheu/plumbline/agent/internal/leaktest"
 	"github.com/cacheu/plumbline/agent/internal/profiles"
 )
@@ -59,6 +61,44 @@ func (s *states) all() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.errs)
+}
+
+// TestACertificateOfOnesOwn uploads to a server whose authority the system does
+// not know, and that wants to see a client's certificate.
+func TestACertificateOfOnesOwn(t *testing.T) {
+	authority := certtest.New(t)
+	client := authority.Issue("client", time.Now().Add(time.Hour))
+	for name, c := range map[string]struct {
+		ca, cert, key string
+		sent          uint64
+	}{
+		"all that is needed":      {ca: authority.File, cert: client.CertFile, key: client.KeyFile, sent: 1},
+		"an unknown authority":    {cert: client.CertFile, key: client.KeyFile},
+		"no client's certificate": {ca: authority.File},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			server.secure(&tls.Config{
+				Certificates: []tls.Certificate{authority.Issue("server", time.Now().Add(time.Hour)).TLS},
+				ClientCAs:    authority.Pool, ClientAuth: tls.RequireAndVerifyClientCert,
+			})
+			session, _ := start(t, server.URL, func(config *profiles.Config) {
+				config.CAFile, config.CertFile, config.KeyFile = c.ca, c.cert, c.key
+			})
+			stop(t, session)
+			stats := session.Stats()
+			if got := min(stats.Sent, 1); got != c.sent || (stats.Dropped[catalog.ReasonExport] > 0) == (c.sent > 0) {
+				t.Errorf("%d profiles are sent, %v dropped", stats.Sent, stats.Dropped)
+			}
+		})
+	}
+}
+
+func TestAFileThatIsNotThereStopsTheStart(t *testing.T) {
+	_, err := profiles.Start(profiles.Config{Service: "shop", Address: "https://localhost", CAFile: "/nowhere/ca.pem"})
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/ca.pem") {
+		t.Errorf("start: %v, want an error that names the file", err)
+	}
 }
 
 func stop(t *testing.T, s *profiles.Session) {

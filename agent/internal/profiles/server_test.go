@@ -3,8 +3,10 @@ package profiles_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -44,6 +46,16 @@ func newServer(tb testing.TB) *server {
 		s.Close()
 	})
 	return s
+}
+
+// secure makes it serve TLS from now on, under another address.
+func (s *server) secure(c *tls.Config) {
+	s.tb.Helper()
+	s.Close()
+	s.Server = httptest.NewUnstartedServer(s)
+	s.TLS = c
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the test is about
+	s.StartTLS()
 }
 
 func (s *server) behave(answer http.HandlerFunc) {

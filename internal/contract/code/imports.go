@@ -67,6 +67,10 @@ func Layers() []Layer {
 		{"internal/testpg", nil},
 		{"internal/overhead/...", []string{"internal/overhead/...", "internal/testpg", "agent", "agent/catalog", "agent/agent*"}},
 		{"internal/promql/...", []string{"agent/catalog", "internal/promql/..."}},
+		{"internal/grafana", nil},
+		{"internal/grafana/...", []string{"internal/grafana"}},
+		{"internal/importer", []string{"agent/catalog", "internal/promql/...", "internal/grafana", "dashboards", "alerts"}},
+		{"dashboards/cmd/import", []string{"internal/promql/...", "internal/grafana", "internal/importer", "alerts"}},
 		{"dashboards/...", []string{"agent/catalog", "internal/promql/...", "dashboards/..."}},
 		{"alerts/...", []string{"agent/catalog", "internal/promql/...", "alerts/..."}},
 		{"docs/...", []string{"agent/catalog"}},
@@ -124,7 +128,7 @@ const outside = "outside"
 func Reaches() []Reach {
 	return []Reach{
 		{
-			Patterns: []string{"agent/catalog", "internal/testpg", "internal/promql/...", "compose/..."}, Not: []string{outside},
+			Patterns: []string{"agent/catalog", "internal/testpg", "internal/promql/...", "internal/grafana/...", "compose/..."}, Not: []string{outside},
 			Why: "it needs the standard library alone",
 		},
 		{

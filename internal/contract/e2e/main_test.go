@@ -158,6 +158,7 @@ func TestLab(t *testing.T) {
 		{"every exemplar leads to its trace and its logs", exemplarsLeadToTracesAndLogs},
 		{"a span opens its own flame graph", spanOpensItsFlameGraph},
 		{"rules are loaded, evaluate, and are quiet", rulesAreLoadedAndEvaluate},
+		{"every panel of every dashboard has data, or a reason", everyPanelHasData},
 	}...)
 	for _, s := range append(steps, after...) {
 		t.Run(s.name, s.run)

@@ -68,5 +68,10 @@ func lookUp(series string) (catalog.Desc, bool) {
 			return m.Desc(), true
 		}
 	}
+	for _, r := range catalog.AllRecorded() {
+		if r.Desc().Name == series {
+			return r.Desc(), true
+		}
+	}
 	return catalog.Desc{}, false
 }

@@ -33,8 +33,12 @@ func (p Pyroscope) SpanCPU(ctx context.Context, selector string, spans []string,
 }
 
 func (p Pyroscope) merge(ctx context.Context, method, selector string, spans []string, from, to time.Time) (FlameGraph, error) {
+	return p.mergeOf(ctx, ProfileCPU, method, selector, spans, from, to)
+}
+
+func (p Pyroscope) mergeOf(ctx context.Context, profile, method, selector string, spans []string, from, to time.Time) (FlameGraph, error) {
 	in := map[string]any{
-		"profile_typeID": ProfileCPU, "label_selector": selector,
+		"profile_typeID": profile, "label_selector": selector,
 		"start": from.UnixMilli(), "end": to.UnixMilli(),
 	}
 	if spans != nil {

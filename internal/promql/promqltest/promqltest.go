@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cacheu/plumbline/agent/catalog"
 )
 
 // promtoolVariable names the binary. The Makefile sets it, which turns the
@@ -68,7 +70,7 @@ func Parses(tb testing.TB, queries ...string) {
 	if len(queries) == 0 {
 		tb.Error("no queries to check")
 	}
-	grafana := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h")
+	grafana := strings.NewReplacer("$__rate_interval", "1m", "$__range_s", "3600", "$__range", "1h", "$"+string(catalog.VarRequests), "20")
 	var rules strings.Builder
 	rules.WriteString("groups:\n- name: queries\n  rules:\n")
 	for i, q := range queries {

@@ -177,7 +177,7 @@ func (o *options) load(s scenario.Spec) scenario.Load {
 	}
 	return scenario.Load{
 		Rate: cmp.Or(o.rate, l.Rate), Arrivals: cmp.Or(o.arrivals, l.Arrivals),
-		Length: cmp.Or(o.length, l.Length), Rounds: cmp.Or(o.rounds, l.Rounds), Rows: l.Rows,
+		Length: cmp.Or(o.length, l.Length), Rounds: cmp.Or(o.rounds, l.Rounds), Rows: l.Rows, Steps: l.Steps, InTime: l.InTime,
 	}
 }
 

@@ -18,6 +18,7 @@
 //	servers.go     PostgreSQL and Redis for them
 //	run.go         the rounds
 //	measure.go     what the target's metrics say of a round
+//	steps.go       a load that rises in steps
 //	summarize.go   from rounds to a result
 //	result.go      the result and its file
 //	compare.go     two results

@@ -42,6 +42,7 @@ func (r *Result) HTML() (string, error) {
 	for _, d := range []struct{ title, caption, svg string }{
 		{"Distribution", "Two humps are two kinds of requests. What matters is how far to the right the last one is.", r.distribution()},
 		{"Percentiles", "P99 is what one request in a hundred reaches or passes. Where the lines meet, the variants do not differ.", r.percentiles()},
+		{"P99 by step of the load", "What a queue does near the capacity: it is no straight line.", r.stepsPlot()},
 		{"P99 by round", "Rounds are taken by turns. Points of one colour that are close together are a steady measurement.", r.roundsPlot()},
 		{"Time by component", "Where a request's time goes at the server, by its own account.", r.componentBars()},
 	} {

@@ -26,6 +26,7 @@ func (r *Result) tables() []table {
 	if len(r.Comparisons) > 0 {
 		all = append(all, r.verdicts())
 	}
+	all = append(all, r.bySteps())
 	if len(r.Symptoms) > 0 {
 		all = append(all, r.symptoms())
 	}
@@ -209,8 +210,12 @@ func (r *Result) notes() []string {
 }
 
 func (r *Result) conditions() string {
-	return fmt.Sprintf("%d rounds of %g s each by turns, %s arrivals of %g requests per second, on %d processors (%s/%s, %s)",
-		r.Load.Rounds, r.Load.Seconds, r.Load.Arrivals, r.Load.Rate, r.Machine.CPUs, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
+	rate := fmt.Sprintf("%g", r.Load.Rate)
+	if steps := r.Load.Steps; len(steps) > 0 {
+		rate = fmt.Sprintf("%s to %s of %s", percent(steps[0]), percent(steps[len(steps)-1]), rate)
+	}
+	return fmt.Sprintf("%d rounds of %g s each by turns, %s arrivals of %s requests per second, on %d processors (%s/%s, %s)",
+		r.Load.Rounds, r.Load.Seconds, r.Load.Arrivals, rate, r.Machine.CPUs, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
 }
 
 func (t table) markdown() string {

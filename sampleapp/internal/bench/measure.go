@@ -2,6 +2,8 @@ package bench
 
 import (
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/sampleapp/internal/scrape"
@@ -11,6 +13,7 @@ import (
 // growth is what happened at a target between two readings.
 type growth struct {
 	from, to reading
+	wall     time.Duration // of the load; telling facts may take longer
 }
 
 // over computes the growth of a number.
@@ -59,7 +62,7 @@ func (t *tally) add(g growth, route string, symptoms []scenario.Symptom) {
 	} else {
 		t.cpu += g.over(func(s scrape.Snapshot) float64 { return s.Sum(catalog.ProcessCPUSeconds, nil) })
 	}
-	t.wall += g.to.at.Sub(g.from.at).Seconds()
+	t.wall += g.wall.Seconds()
 	if t.symptoms == nil {
 		t.symptoms = make([]float64, len(symptoms))
 	}
@@ -73,6 +76,9 @@ func (t *tally) add(g growth, route string, symptoms []scenario.Symptom) {
 func grown(g growth, route string, s scenario.Symptom) float64 {
 	if s.Of == scenario.Fact {
 		return 0 // facts are taken as they are, at the end
+	}
+	if !slices.Contains(s.Metric.Desc().LabelNames(), string(catalog.HTTPRoute)) {
+		route = "" // of a pool, say
 	}
 	match := routed(route, s.Match)
 	return g.over(func(x scrape.Snapshot) float64 {

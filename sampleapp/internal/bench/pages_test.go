@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/sampleapp/internal/bench"
+	"github.com/cacheu/plumbline/sampleapp/internal/stats"
 	"github.com/cacheu/plumbline/sampleapp/scenario"
 )
 
@@ -60,8 +62,75 @@ func TestEveryScenarioHasAPageWithTheFiguresOfItsResult(t *testing.T) {
 				t.Errorf("the result of %s does not show what it promises: %s is %v, want %v", spec.Name, s.Means, s.Values, s.Bands)
 			}
 		}
+		checkImprovement(t, spec, result)
 	}
 	t.Logf("%d of %d scenarios have a published result", published, len(scenario.All()))
+}
+
+// checkImprovement compares the latencies of a published result with what the
+// scenario says that the right way is good for.
+func checkImprovement(t *testing.T, spec scenario.Spec, result *bench.Result) {
+	t.Helper()
+	none := scenario.Band{}
+	for _, c := range result.Comparisons {
+		for what, x := range map[string]struct {
+			ratio stats.Interval
+			band  scenario.Band
+		}{"mean": {c.MeanRatio, spec.Improvement.MeanRatio}, "P99": {c.P99Ratio, spec.Improvement.P99Ratio}} {
+			if x.band != none && !x.band.Holds(x.ratio.Value) {
+				t.Errorf("%s: the %s of %s over that of %s is %.3g, want %s", spec.Name, what, c.Of, c.Against, x.ratio.Value, x.band)
+			}
+		}
+	}
+}
+
+// TestPublishedResultsReproduceTheExamples holds the results that are published
+// against the figures of the lessons that they are made after.
+func TestPublishedResultsReproduceTheExamples(t *testing.T) {
+	t.Parallel()
+	type figure struct {
+		means string
+		of    func(before, after *bench.Variant) float64
+		band  scenario.Band
+	}
+	for name, figures := range map[string][]figure{
+		"average-is-a-liar": {
+			{"the mean of 990 requests of 50 ms and 10 of 5 s, in seconds", func(v, _ *bench.Variant) float64 { return v.Corrected.Mean.Value }, scenario.Band{Min: 0.095, Max: 0.115}},
+			{"their P50", func(v, _ *bench.Variant) float64 { return v.Corrected.P50.Value }, scenario.Band{Min: 0.05, Max: 0.06}},
+			{"their P99", func(v, _ *bench.Variant) float64 { return v.Corrected.P99.Value }, scenario.Band{Min: 5, Max: 5.2}},
+		},
+		"n-plus-one": {
+			{"queries per request in a loop", func(v, _ *bench.Variant) float64 { return v.Server.QueriesPerRequest }, scenario.Exactly(21)},
+			{"queries per request by a join", func(_, v *bench.Variant) float64 { return v.Server.QueriesPerRequest }, scenario.Exactly(1)},
+		},
+		"sync-logging": {
+			{"seconds in the component log", func(v, _ *bench.Variant) float64 { return v.Server.Components[string(catalog.Log)] }, scenario.Band{Min: 0.5, Max: 0.51}},
+			{"seconds in all", func(v, _ *bench.Variant) float64 { return v.Server.Mean }, scenario.Band{Min: 0.515, Max: 0.53}},
+		},
+		"cpu-profile": {
+			{"processor time without 40 of 100 units of work", func(v, w *bench.Variant) float64 { return w.Server.CPUPerRequest / v.Server.CPUPerRequest }, scenario.Band{Min: 0.55, Max: 0.7}},
+		},
+	} {
+		result, err := bench.Read(filepath.Join(resultsDir, name+".json"))
+		if errors.Is(err, os.ErrNotExist) {
+			t.Logf("%s has no published result", name)
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		before, after := result.Variant(scenario.Before), result.Variant(scenario.After)
+		if before == nil || after == nil || before.Server == nil || after.Server == nil {
+			t.Errorf("the result of %s lacks a variant, or what it says about itself", name)
+			continue
+		}
+		for _, f := range figures {
+			if got := f.of(before, after); !f.band.Holds(got) {
+				t.Errorf("%s: %s is %.4g, want %s", name, f.means, got, f.band)
+			}
+		}
+	}
 }
 
 func TestPageWithoutMarksIsRefused(t *testing.T) {

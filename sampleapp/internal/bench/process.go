@@ -125,8 +125,8 @@ type starter struct {
 }
 
 // start implements the Start of [stage.Env].
-func (s *starter) start(ctx context.Context, part string) (stage.Part, error) {
-	p, err := startProcess(ctx, Role{s.role.Scenario, s.role.Variant, part}, nil)
+func (s *starter) start(ctx context.Context, part, upstream string) (stage.Part, error) {
+	p, err := startProcess(ctx, Role{s.role.Scenario, s.role.Variant, part}, []string{EnvUpstream + "=" + upstream})
 	if err != nil {
 		return stage.Part{}, err
 	}

@@ -55,6 +55,8 @@ type Load struct {
 	Seconds  float64 `json:"seconds_per_round"`
 	Rounds   int     `json:"rounds"`
 	Quick    bool    `json:"quick,omitempty"`
+	// Steps are shares of Rate, one after the other. None is a steady load.
+	Steps []float64 `json:"steps,omitempty"`
 }
 
 // Variant is what was measured of one variant, all rounds together.
@@ -79,6 +81,8 @@ type Variant struct {
 	// Server is what the target's own metrics say. Nil where it has none.
 	Server *Server            `json:"server,omitempty"`
 	Facts  map[string]float64 `json:"facts,omitempty"`
+	// Steps are the same by step of the load. Nil for a steady one.
+	Steps []Step `json:"steps,omitempty"`
 	// Rounds hold the latencies, left out of published results.
 	Rounds []Round `json:"rounds,omitempty"`
 }

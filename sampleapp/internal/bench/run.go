@@ -70,6 +70,7 @@ type variantLog struct {
 	problems                 []string
 	tally                    tally
 	rounds                   []Round
+	steps                    [][]stepLog // by round
 }
 
 // Run measures the targets by turns and returns what it found. When ctx ends,
@@ -158,7 +159,8 @@ func (r *runner) measure(ctx context.Context, round int, t Target) error {
 	if err := r.attack(ctx, t, r.Load.Length, uint64(round)+1, func(x loadgen.Result) { results = append(results, x) }); err != nil {
 		return err
 	}
-	health := loadgen.Assess(results, before, loadgen.ReadUsage())
+	after := loadgen.ReadUsage()
+	health := loadgen.Assess(results, before, after)
 	if err := <-event; err != nil {
 		return fmt.Errorf("make it happen that %s: %w", r.Spec.Event, err)
 	}
@@ -172,8 +174,8 @@ func (r *runner) measure(ctx context.Context, round int, t Target) error {
 		}
 	}
 	log := r.logs[t.Name]
-	log.add(results, health)
-	log.tally.add(growth{from, to}, r.Spec.Route, r.Spec.Symptoms)
+	log.add(results, health, r.Load)
+	log.tally.add(growth{from, to, after.At.Sub(before.At)}, r.Spec.Route, r.Spec.Symptoms)
 	last := log.corrected[len(log.corrected)-1]
 	fmt.Fprintf(r.Progress, "round %d of %d, %-8s %6d requests  %5.1f %% errors  p50 %s  p99 %s\n", round+1, r.Load.Rounds, t.Name,
 		len(results), 100*errorRate(results), duration(stats.Quantile(last, 0.5)), duration(stats.Quantile(last, 0.99)))
@@ -189,7 +191,7 @@ func (r *runner) attack(ctx context.Context, t Target, length time.Duration, see
 	if err != nil {
 		return err
 	}
-	pacer, err := loadgen.NewPacer(r.Load.Arrivals, r.Load.Rate, seed)
+	pacer, err := plan(r.Load, length, seed)
 	if err != nil {
 		return err
 	}
@@ -198,11 +200,12 @@ func (r *runner) attack(ctx context.Context, t Target, length time.Duration, see
 		series, observe = nil, func(loadgen.Result) {}
 	}
 	if series != nil {
-		series.Begin(r.Load.Rate)
 		defer series.End()
+		series.Begin(pacer.Rate(0))
 	}
-	attacker.Attack(ctx, source(t.Base, r.Spec), loadgen.For(pacer, length), func(x loadgen.Result) {
+	attacker.Attack(ctx, source(t.Base, r.Spec), pacer, func(x loadgen.Result) {
 		if series != nil {
+			series.Begin(pacer.Rate(x.Planned))
 			series.Observe(x)
 		}
 		observe(x)

@@ -18,7 +18,7 @@ func TestSymptomsShowBeforeAndAreGoneAfter(t *testing.T) {
 		t.Run(spec.Name, func(t *testing.T) { // one after the other: they are load
 			load := spec.Quick
 			load.Rounds = 1
-			if spec.Event == "" {
+			if spec.Event == "" && len(load.Steps) == 0 {
 				load.Length = min(load.Length, 2*time.Second)
 			}
 			targets, err := bench.StartVariants(t.Context(), spec, load, servers)
@@ -43,14 +43,36 @@ func TestSymptomsShowBeforeAndAreGoneAfter(t *testing.T) {
 				}
 			}
 			for _, v := range result.Variants {
-				if spec.Event == "" && v.ErrorRate > 0 {
+				if spec.Event == "" && len(load.Steps) == 0 && v.ErrorRate > 0 {
 					t.Errorf("%s has errors: %v, the last %s", v.Name, v.Counts, v.LastError)
 				}
 				if v.Server == nil || v.Server.CPUPerRequest <= 0 {
 					t.Errorf("%s tells nothing about its processor time: %+v", v.Name, v.Server)
 				}
 			}
+			if len(load.Steps) > 0 {
+				checkSteps(t, result)
+			}
 		})
+	}
+}
+
+// checkSteps compares the ends of a stepped load: before, latency rises and
+// answers come too late to be of use; after, those who are served are served in
+// time.
+func checkSteps(t *testing.T, result *bench.Result) {
+	t.Helper()
+	t.Log(result.Markdown())
+	before, after := result.Variant(scenario.Before).Steps, result.Variant(scenario.After).Steps
+	first, last := 0, len(before)-1
+	if before[last].P99 <= before[first].P99 || before[last].ErrorRate > 0 {
+		t.Errorf("before, the last step is %+v, the first %+v: want all to be served, later and later", before[last], before[first])
+	}
+	if after[last].P99 >= before[last].P99 || after[last].InTime <= before[last].InTime {
+		t.Errorf("past the capacity it is %+v after and %+v before: want more in time, and a lower P99", after[last], before[last])
+	}
+	if after[last].ErrorRate <= after[first].ErrorRate {
+		t.Errorf("past the capacity %.3f are turned away, far below %.3f", after[last].ErrorRate, after[first].ErrorRate)
 	}
 }
 

@@ -26,7 +26,9 @@ import (
 const (
 	EnvDatabase = "BENCH_DATABASE_URL"
 	EnvRedis    = "BENCH_REDIS_ADDR"
+	EnvReplica  = "BENCH_REPLICA_URL"
 	EnvRows     = "BENCH_ROWS"
+	EnvUpstream = "BENCH_UPSTREAM"
 )
 
 // Role says which part of which variant a process is.
@@ -64,16 +66,24 @@ func Serve(ctx context.Context, role Role, getenv func(string) string, stdin io.
 		return err
 	}
 	defer func() { err = errors.Join(err, stopAgent(ctx, a)) }()
-	db, err := openDB(ctx, a, getenv(EnvDatabase), role.service())
+	db, err := openDB(ctx, a, "primary", getenv(EnvDatabase), role.service())
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", EnvDatabase, err)
 	}
 	defer db.Close()
+	var replica *pgxpool.Pool
+	if url := getenv(EnvReplica); url != "" {
+		if replica, err = openDB(ctx, a, "replica", url, role.service()); err != nil {
+			return fmt.Errorf("%s: %w", EnvReplica, err)
+		}
+		defer replica.Close()
+	}
 	rows, _ := strconv.Atoi(getenv(EnvRows)) // absent is 0, the default
 	starter := &starter{role: role}
 	defer func() { err = errors.Join(err, starter.close()) }()
 	set, err := stage.Open(ctx, stage.Env{
-		Agent: a, DB: db, Redis: getenv(EnvRedis), Prefix: role.Variant + ":", Rows: rows, Start: starter.start,
+		Agent: a, DB: db, Replica: replica, Redis: getenv(EnvRedis), Prefix: role.Variant + ":", Rows: rows,
+		Upstream: getenv(EnvUpstream), Start: starter.start,
 	}, role.Scenario, role.Variant, role.Part)
 	if err != nil {
 		return err
@@ -113,12 +123,12 @@ func stopAgent(ctx context.Context, a *agent.Agent) error {
 	return a.Shutdown(ctx)
 }
 
-func openDB(ctx context.Context, a *agent.Agent, url, application string) (*pgxpool.Pool, error) {
+func openDB(ctx context.Context, a *agent.Agent, name, url, application string) (*pgxpool.Pool, error) {
 	db, err := store.Open(ctx, store.Config{URL: url, Application: application, Tracer: agentpgx.NewTracer(a), StatementTimeout: time.Minute})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", EnvDatabase, err)
+		return nil, err
 	}
-	if err := agentpgx.ObservePool(a, "primary", db); err != nil {
+	if err := agentpgx.ObservePool(a, name, db); err != nil {
 		db.Close()
 		return nil, err
 	}

@@ -25,6 +25,7 @@ const shop = "shop"
 // production, because that is part of what it costs.
 type Servers struct {
 	postgres *testpg.Server
+	replica  *testpg.Server // nil where no scenario has asked for one
 	redis    *exec.Cmd
 	redisIn  io.Closer
 	// RedisAddr is the host and port of Redis.
@@ -36,6 +37,7 @@ func settings() []string {
 	return []string{
 		"fsync=on", "full_page_writes=on", "synchronous_commit=on", "autovacuum=on",
 		"max_connections=200", "shared_buffers=256MB", "max_wal_size=2GB", "checkpoint_timeout=15min", "jit=off",
+		"wal_keep_size=256MB", // for a replica, which has no slot
 	}
 }
 
@@ -143,7 +145,28 @@ func (s *Servers) startRedis(ctx context.Context) error {
 	}
 }
 
-// Stop ends both servers and removes their files. It is legal on servers that
+// startReplica starts a streaming replica that applies nothing before it is so
+// old, as one at the other end of the world.
+func (s *Servers) startReplica(delay time.Duration) (err error) {
+	s.replica, err = s.postgres.Replica("replica", "", append(settings(), fmt.Sprintf("recovery_min_apply_delay=%dms", delay.Milliseconds()))...)
+	if err != nil {
+		s.replica = nil
+		return fmt.Errorf("start the replica: %w", err)
+	}
+	return nil
+}
+
+// stopReplica ends the replica, if there is one.
+func (s *Servers) stopReplica() error {
+	if s.replica == nil {
+		return nil
+	}
+	replica := s.replica
+	s.replica = nil
+	return replica.Stop()
+}
+
+// Stop ends all servers and removes their files. It is legal on servers that
 // have not started.
 func (s *Servers) Stop() error {
 	var errs []error
@@ -152,6 +175,7 @@ func (s *Servers) Stop() error {
 		_ = s.redis.Wait() // killed: its status says nothing
 		s.redis = nil
 	}
+	errs = append(errs, s.stopReplica())
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
 		s.postgres = nil

@@ -12,7 +12,8 @@ import (
 )
 
 // add counts the results of one round.
-func (v *variantLog) add(results []loadgen.Result, h loadgen.Health) {
+func (v *variantLog) add(results []loadgen.Result, h loadgen.Health, load scenario.Load) {
+	v.steps = append(v.steps, stepsOf(results, load))
 	var corrected, raw, failures []float64
 	var round Round
 	for _, x := range results {
@@ -68,11 +69,11 @@ func (r *runner) result(started time.Time) *Result {
 	result := &Result{
 		Format: format, RunID: r.RunID, Scenario: r.Spec.Name, Title: r.Spec.Title, Command: r.Command,
 		Started: started.UTC().Truncate(time.Second), Seconds: math.Round(time.Since(started).Seconds()), Machine: machine(),
-		Load: Load{Route: r.Spec.Route, Arrivals: r.Load.Arrivals, Rate: r.Load.Rate, Seconds: r.Load.Length.Seconds(), Rounds: r.Load.Rounds, Quick: r.Quick},
+		Load: Load{Route: r.Spec.Route, Arrivals: r.Load.Arrivals, Rate: r.Load.Rate, Seconds: r.Load.Length.Seconds(), Rounds: r.Load.Rounds, Quick: r.Quick, Steps: r.Load.Steps},
 	}
 	for _, t := range r.Targets {
 		v := r.logs[t.Name]
-		result.Variants = append(result.Variants, v.variant(t))
+		result.Variants = append(result.Variants, v.variant(t, r.Load))
 		for _, problem := range v.problems {
 			result.Problems = append(result.Problems, t.Name+", "+problem)
 		}
@@ -88,7 +89,7 @@ func (r *runner) result(started time.Time) *Result {
 	return result
 }
 
-func (v *variantLog) variant(t Target) Variant {
+func (v *variantLog) variant(t Target, load scenario.Load) Variant {
 	total, failed := 0, 0
 	for outcome, n := range v.counts {
 		total += n
@@ -100,7 +101,7 @@ func (v *variantLog) variant(t Target) Variant {
 		Name: t.Name, Does: t.Does, Counts: v.counts, ErrorRate: float64(failed) / math.Max(1, float64(total)), LastError: v.lastError,
 		Corrected: stats.Summarize(v.corrected), Raw: stats.Summarize(v.raw), Failures: stats.Summarize(v.failures),
 		Offered: v.health.Offered, Achieved: v.health.Achieved, SendErrorP99: v.health.SendErrorP99.Seconds(),
-		Server: v.tally.server(), Facts: v.tally.facts, Rounds: v.rounds,
+		Server: v.tally.server(), Facts: v.tally.facts, Rounds: v.rounds, Steps: summarizeSteps(v.steps, load),
 	}
 }
 

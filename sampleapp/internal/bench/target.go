@@ -41,8 +41,9 @@ const FactCPU = "cpu_seconds"
 // probeTimeout is within which a target that is down is found out.
 const probeTimeout = 2 * time.Second
 
-// controlTimeout bounds facts, events and resets.
-const controlTimeout = 30 * time.Second
+// controlTimeout bounds facts, events and resets. Some facts are waited for: a
+// queue that must become empty, after a worker was killed.
+const controlTimeout = 100 * time.Second
 
 // controlClient sends what is not load.
 func controlClient() *http.Client {
@@ -92,14 +93,12 @@ func (t Target) control(ctx context.Context, method, path string) ([]byte, error
 
 // reading is what a target said at one time.
 type reading struct {
-	at      time.Time
 	metrics scrape.Snapshot
 	facts   map[string]float64
 }
 
 // read asks the target for all that it tells.
 func (t Target) read(ctx context.Context) (r reading, err error) {
-	r.at = time.Now()
 	if t.Metrics != "" {
 		if r.metrics, err = scrape.Read(ctx, controlClient(), t.Metrics); err != nil {
 			return r, fmt.Errorf("variant %s: %w", t.Name, err)

@@ -12,8 +12,8 @@ import (
 )
 
 // StartVariants starts every variant of a scenario as a process of its own,
-// with a database of its own, and returns them as targets, which close what
-// was started. After an error nothing is left running.
+// with a database of its own and the replica that the scenario asks for, and
+// returns them as targets, which close what was started, in their order. After an error nothing is left running.
 func StartVariants(ctx context.Context, spec scenario.Spec, l scenario.Load, s *Servers) (targets []Target, err error) {
 	defer func() {
 		if err != nil {
@@ -23,15 +23,34 @@ func StartVariants(ctx context.Context, spec scenario.Spec, l scenario.Load, s *
 			targets = nil
 		}
 	}()
+	var urls []string
 	for _, v := range spec.Variants {
-		name := strings.NewReplacer("-", "_").Replace(spec.Name + "_" + v.Name)
-		database, err := s.Database(ctx, name)
+		url, err := s.Database(ctx, databaseName(spec, v))
 		if err != nil {
 			return targets, err
 		}
-		p, err := startProcess(ctx, Role{spec.Name, v.Name, stage.Main}, []string{
-			EnvDatabase + "=" + database, EnvRedis + "=" + s.RedisAddr, EnvRows + "=" + strconv.Itoa(l.Rows),
-		})
+		urls = append(urls, url)
+	}
+	if spec.ReplicaDelay > 0 { // it begins as a copy, with all databases in it
+		if err := s.startReplica(spec.ReplicaDelay); err != nil {
+			return targets, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, s.stopReplica())
+				return
+			}
+			last := &targets[len(targets)-1] // they are closed in their order
+			stop := last.Close
+			last.Close = func() error { return errors.Join(stop(), s.stopReplica()) }
+		}()
+	}
+	for i, v := range spec.Variants {
+		env := []string{EnvDatabase + "=" + urls[i], EnvRedis + "=" + s.RedisAddr, EnvRows + "=" + strconv.Itoa(l.Rows)}
+		if s.replica != nil {
+			env = append(env, EnvReplica+"="+s.replica.URL(databaseName(spec, v)))
+		}
+		p, err := startProcess(ctx, Role{spec.Name, v.Name, stage.Main}, env)
 		if err != nil {
 			return targets, fmt.Errorf("start the variant %s: %w", v.Name, err)
 		}
@@ -40,4 +59,9 @@ func StartVariants(ctx context.Context, spec scenario.Spec, l scenario.Load, s *
 		})
 	}
 	return targets, nil
+}
+
+// databaseName is the name of a variant's database.
+func databaseName(spec scenario.Spec, v scenario.Variant) string {
+	return strings.ReplaceAll(spec.Name+"_"+v.Name, "-", "_")
 }

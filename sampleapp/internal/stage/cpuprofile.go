@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,29 +19,34 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/scenario"
 )
 
-// The processor time of one request of the example and its shares. What is
-// left of it, a fifth, makes the receipt.
+// unit is the unit of work: so many rounds of a chain of hashes. Every function
+// works in this unit, in the proportions of the example. So a function's share
+// of the processor time is its share of the units, on any machine and however
+// busy that is: nothing is calibrated.
+const unit = 400
+
+// The units of one request, 100 in all: what the example gives the functions in
+// percent. What it leaves over, a fifth, makes the receipt.
 const (
-	requestWork     = 5 * time.Millisecond
-	paymentShare    = 0.40
-	taxShare        = 0.30
-	validationShare = 0.10
-	receiptShare    = 0.20
+	paymentUnits    = 40
+	taxUnits        = 30
+	validationUnits = 10
+	receiptUnits    = 20
 )
 
-// merchantSecret is what payments are signed with, and the salt of its key.
-const merchantSecret, merchantSalt = "merchant-secret", "plumbline"
+// merchantSecret is what payments are signed with.
+const merchantSecret = "merchant-secret"
 
-// till handles payments. It is calibrated when it is set up: each function
-// repeats its work as often as gives it the example's share on this machine.
+// till handles payments.
 type till struct {
-	keyRounds                 int // of the key derivation
-	taxRuns, checks, receipts int
-	cached                    bool
-	once                      sync.Once
-	requests, derivations     atomic.Int64
-	key                       []byte
-	card                      *regexp.Regexp
+	cached   bool
+	once     sync.Once
+	key      []byte
+	card     *regexp.Regexp
+	requests atomic.Int64
+	// The units that each function has worked, and how often the key was
+	// derived.
+	payment, tax, validation, receipts, derivations atomic.Int64
 }
 
 // cpuProfile takes payments: with the signing key derived for each, or once.
@@ -51,7 +54,7 @@ func cpuProfile(_ context.Context, env Env, variant, part string) (*Set, error) 
 	if part != Main {
 		return nil, unknownPart(part)
 	}
-	t := newTill(variant != scenario.Before)
+	t := &till{cached: variant != scenario.Before, card: regexp.MustCompile(`^(?:\d{4}[- ]?){3}\d{4}$`)}
 	engine := env.engine()
 	engine.GET("/api/payments/:id", env.handle(func(c *gin.Context) error {
 		id, err := web.OptionalID("id", c.Param("id"), 0)
@@ -65,36 +68,37 @@ func cpuProfile(_ context.Context, env Env, variant, part string) (*Set, error) 
 		c.JSON(http.StatusOK, receipt)
 		return nil
 	}))
-	return &Set{Handler: engine, Facts: func(context.Context) (map[string]float64, error) {
-		return map[string]float64{factDerivations: float64(t.derivations.Load()) / max(1, float64(t.requests.Load()))}, nil
-	}}, nil
+	return &Set{Handler: engine, Facts: t.facts}, nil
 }
 
-// factDerivations is a fact of the scenario cpu-profile.
-const factDerivations = "key_derivations_per_request"
+// Facts of the scenario cpu-profile, each per request.
+const (
+	factDerivations     = "key_derivations_per_request"
+	factPaymentUnits    = "units_of_process_payment"
+	factTaxUnits        = "units_of_calculate_tax"
+	factValidationUnits = "units_of_validate_input"
+	factReceiptUnits    = "units_of_receipt"
+)
 
-// newTill measures one run of each kind of work and chooses how many of them
-// make up its share.
-func newTill(cached bool) *till {
-	t := &till{keyRounds: 2000, taxRuns: 1, checks: 1, receipts: 1, cached: cached, card: regexp.MustCompile(`^(?:\d{4}[- ]?){3}\d{4}$`)}
-	t.keyRounds = scaled(t.keyRounds, paymentShare, func() { t.deriveKey() })
-	t.taxRuns = scaled(20, taxShare, func() { _, _ = t.tax(20) })
-	t.checks = scaled(20, validationShare, func() { _ = t.check("4111-1111-1111-1111", 20) })
-	t.receipts = scaled(20, receiptShare, func() { t.receipt(1, 20) })
-	return t
-}
-
-// scaled returns how many units take the share of a request's work, if run does
-// `units` of them. The fastest of several runs counts: the others were
-// disturbed.
-func scaled(units int, share float64, run func()) int {
-	fastest := time.Hour
-	for range 30 {
-		begin := time.Now()
-		run()
-		fastest = min(fastest, time.Since(begin))
+func (t *till) facts(context.Context) (map[string]float64, error) {
+	requests, facts := max(1, float64(t.requests.Load())), map[string]float64{}
+	for name, n := range map[string]*atomic.Int64{
+		factDerivations: &t.derivations, factPaymentUnits: &t.payment, factTaxUnits: &t.tax,
+		factValidationUnits: &t.validation, factReceiptUnits: &t.receipts,
+	} {
+		facts[name] = float64(n.Load()) / requests
 	}
-	return max(1, int(float64(units)*share*float64(requestWork)/float64(fastest)))
+	return facts, nil
+}
+
+// work hashes its own result over and over, for so many units, and counts them.
+func work(count *atomic.Int64, units int, seed []byte) [sha256.Size]byte {
+	count.Add(int64(units))
+	sum := sha256.Sum256(seed)
+	for range units * unit {
+		sum = sha256.Sum256(sum[:])
+	}
+	return sum
 }
 
 type receipt struct {
@@ -108,6 +112,7 @@ type receipt struct {
 //
 //go:noinline
 func (t *till) handleRequest(id int64) (receipt, error) {
+	t.requests.Add(1)
 	if err := t.validateInput("4111-1111-1111-1111"); err != nil {
 		return receipt{}, err
 	}
@@ -116,28 +121,45 @@ func (t *till) handleRequest(id int64) (receipt, error) {
 		return receipt{}, err
 	}
 	signature := t.processPayment(id, tax)
-	return receipt{id, tax, signature, t.receipt(id, t.receipts)}, nil
+	return receipt{id, tax, signature, t.makeReceipt(id)}, nil
 }
 
+// validateInput checks the card's number, and makes the fingerprint under which
+// fraud is looked up.
+//
 //go:noinline
-func (t *till) validateInput(card string) error { return t.check(card, t.checks) }
+func (t *till) validateInput(card string) error {
+	if !t.card.MatchString(card) {
+		return web.Invalid("card", "want 16 digits")
+	}
+	work(&t.validation, validationUnits, []byte(card))
+	return nil
+}
 
+// calculateTax itemises the purchase, and proves the table of rates that it
+// used.
+//
 //go:noinline
-func (t *till) calculateTax() (int64, error) { return t.tax(t.taxRuns) }
+func (t *till) calculateTax() (cents int64, err error) {
+	_, sum, err := pricing.Itemise("east", []pricing.Line{{Category: "toys", UnitPriceCents: 1999, Quantity: 3}})
+	if err != nil {
+		return 0, err
+	}
+	work(&t.tax, taxUnits, []byte("east"))
+	return sum.Tax, nil
+}
 
 // processPayment signs the payment. Deriving the key from the secret is meant
 // to be slow, and the key never changes.
 //
 //go:noinline
 func (t *till) processPayment(id, cents int64) string {
-	t.requests.Add(1)
-	derive := func() []byte { t.derivations.Add(1); return t.deriveKey() }
-	var key []byte
 	if t.cached {
-		t.once.Do(func() { t.key = derive() })
-		key = t.key
-	} else {
-		key = derive()
+		t.once.Do(func() { t.key = t.deriveKey() })
+	}
+	key := t.key
+	if !t.cached {
+		key = t.deriveKey()
 	}
 	mac := hmac.New(sha256.New, key)
 	_, _ = fmt.Fprintf(mac, "%d:%d", id, cents) // a hash never fails
@@ -145,39 +167,16 @@ func (t *till) processPayment(id, cents int64) string {
 }
 
 func (t *till) deriveKey() []byte {
-	// It fails for sizes that FIPS mode forbids only, which these are not.
-	key, _ := pbkdf2.Key(sha256.New, merchantSecret, []byte(merchantSalt), t.keyRounds, sha256.Size)
-	return key
+	t.derivations.Add(1)
+	key := work(&t.payment, paymentUnits, []byte(merchantSecret))
+	return key[:]
 }
 
-func (t *till) tax(runs int) (cents int64, err error) {
-	for range runs {
-		_, sum, err := pricing.Itemise("east", []pricing.Line{{Category: "toys", UnitPriceCents: 1999, Quantity: 3}})
-		if err != nil {
-			return 0, err
-		}
-		cents = sum.Tax
-	}
-	return cents, nil
-}
-
-func (t *till) check(card string, runs int) error {
-	for range runs {
-		if !t.card.MatchString(card) {
-			return web.Invalid("card", "want 16 digits")
-		}
-	}
-	return nil
-}
-
-// receipt numbers the receipt: a chain of hashes, so that none can be taken
+// makeReceipt numbers the receipt: a chain of hashes, so that none can be taken
 // out of the book.
 //
 //go:noinline
-func (t *till) receipt(id int64, runs int) string {
-	sum := sha256.Sum256([]byte(strconv.FormatInt(id, 10)))
-	for range runs {
-		sum = sha256.Sum256(sum[:])
-	}
+func (t *till) makeReceipt(id int64) string {
+	sum := work(&t.receipts, receiptUnits, strconv.AppendInt(nil, id, 10))
 	return hex.EncodeToString(sum[:8])
 }

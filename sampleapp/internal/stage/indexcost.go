@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5"
@@ -20,6 +22,7 @@ const (
 	factWALPerRow  = "wal_bytes_per_row"
 	factDiskPerRow = "disk_bytes_per_row"
 	factIndexes    = "indexes"
+	factRowsRate   = "rows_per_second_of_inserting"
 )
 
 // indexCost inserts events into a table with ten indexes, or with its primary
@@ -42,13 +45,17 @@ func indexCost(ctx context.Context, env Env, variant, part string) (*Set, error)
 	if err := exec(ctx, env.DB, append(statements, "checkpoint")...); err != nil {
 		return nil, err
 	}
+	var inserts, spent atomic.Int64 // requests, and nanoseconds at the database
 	engine := env.engine()
 	engine.POST("/api/events", env.handle(func(c *gin.Context) error {
 		// Random values, as user ids or hashes are: every index gets its new
 		// entries in all places.
+		begin := time.Now()
 		if _, err := env.DB.Exec(c.Request.Context(), insertEvents); err != nil {
 			return err
 		}
+		inserts.Add(1)
+		spent.Add(int64(time.Since(begin)))
 		c.JSON(http.StatusCreated, gin.H{"inserted": rowsPerInsert})
 		return nil
 	}))
@@ -66,7 +73,10 @@ func indexCost(ctx context.Context, env Env, variant, part string) (*Set, error)
 		if err != nil {
 			return nil, fmt.Errorf("measure the table: %w", err)
 		}
-		return map[string]float64{factWALPerRow: wal / rowsPerInsert, factDiskPerRow: disk / max(1, rows), factIndexes: indexes}, nil
+		return map[string]float64{
+			factWALPerRow: wal / rowsPerInsert, factDiskPerRow: disk / max(1, rows), factIndexes: indexes,
+			factRowsRate: float64(inserts.Load()) * rowsPerInsert / max(1e-9, time.Duration(spent.Load()).Seconds()),
+		}, nil
 	}
 	return &Set{Handler: engine, Facts: facts}, nil
 }

@@ -6,15 +6,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cacheu/plumbline/agent/agentpgx"
 	"github.com/cacheu/plumbline/agent/agenttest"
 	"github.com/cacheu/plumbline/sampleapp/internal/stage"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 	"github.com/cacheu/plumbline/sampleapp/internal/testdb"
+	"github.com/cacheu/plumbline/sampleapp/scenario"
 )
 
 // server is the PostgreSQL of the package's tests.
@@ -36,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 // open sets a variant up, with its other parts in this process.
-func open(t *testing.T, scenario, variant string, rows int) (*stage.Set, *agenttest.Recorder, stage.Env) {
+func open(t *testing.T, name, variant string, rows int) (*stage.Set, *agenttest.Recorder, stage.Env) {
 	t.Helper()
 	recorder := agenttest.New(t)
 	db, err := store.Open(t.Context(), store.Config{URL: server.New(t), Tracer: agentpgx.NewTracer(recorder.Agent())})
@@ -45,17 +49,29 @@ func open(t *testing.T, scenario, variant string, rows int) (*stage.Set, *agentt
 	}
 	t.Cleanup(db.Close)
 	env := stage.Env{Agent: recorder.Agent(), DB: db, Redis: testdb.Redis(t), Rows: rows}
-	env.Start = func(ctx context.Context, part string) (stage.Part, error) {
-		set, err := stage.Open(ctx, env, scenario, variant, part)
+	if replicaDelay(name) > 0 {
+		env.Replica = replicaOf(t, db)
+	}
+	env.Start = func(ctx context.Context, part, upstream string) (stage.Part, error) {
+		env := env
+		env.Upstream = upstream
+		set, err := stage.Open(ctx, env, name, variant, part)
 		if err != nil {
 			return stage.Part{}, err
 		}
 		s := httptest.NewServer(set.Handler)
-		kill := func() error { s.CloseClientConnections(); s.Close(); return nil }
+		kill := sync.OnceValue(func() error {
+			s.CloseClientConnections()
+			s.Close()
+			if set.Close != nil {
+				return set.Close()
+			}
+			return nil
+		})
 		t.Cleanup(func() { _ = kill() })
-		return stage.Part{URL: s.URL, Kill: kill}, nil
+		return stage.Part{URL: s.URL, Kill: kill, Facts: set.Facts}, nil
 	}
-	set, err := stage.Open(t.Context(), env, scenario, variant, stage.Main)
+	set, err := stage.Open(t.Context(), env, name, variant, stage.Main)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +83,36 @@ func open(t *testing.T, scenario, variant string, rows int) (*stage.Set, *agentt
 		})
 	}
 	return set, recorder, env
+}
+
+// replicaDelay is the delay of the replica that a scenario asks for.
+func replicaDelay(name string) time.Duration {
+	spec, err := scenario.Find(name)
+	if err != nil {
+		return 0
+	}
+	return spec.ReplicaDelay
+}
+
+// replicaOf returns a pool on a replica of the database, which lives as long as
+// the test.
+func replicaOf(t *testing.T, db *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	replica, err := server.Replica("replica", "", "recovery_min_apply_delay=200ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := replica.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	pool, err := store.Open(t.Context(), store.Config{URL: replica.URL(db.Config().ConnConfig.Database)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // ask sends one request and returns the status and the body.

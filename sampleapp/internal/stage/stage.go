@@ -41,12 +41,19 @@ type Env struct {
 	Agent *agent.Agent
 	// DB is a pool on a database of the variant's own, with the shop in it.
 	DB *pgxpool.Pool
+	// Replica is a pool on a streaming replica of DB that applies changes late.
+	// Nil where the scenario asks for none.
+	Replica *pgxpool.Pool
 	// Redis is the host and port of a Redis; keys begin with Prefix.
 	Redis, Prefix string
 	// Rows scales the tables that a scenario makes. 0 is its default.
 	Rows int
-	// Start starts another part of the variant.
-	Start func(ctx context.Context, part string) (Part, error)
+	// Upstream is the base address of the part that this part calls, as it was
+	// given to Start. Empty is none.
+	Upstream string
+	// Start starts another part of the variant, which calls the part at the base
+	// address upstream, if that is not empty.
+	Start func(ctx context.Context, part, upstream string) (Part, error)
 }
 
 // Part is another part that runs.
@@ -90,6 +97,9 @@ func plays() map[string]opener {
 		"sessions":          sessions,
 		"microservices":     microservices,
 		"cache":             hotKey,
+		"async":             async,
+		"replication-lag":   replicationLag,
+		"utilization":       utilization,
 	}
 }
 
@@ -144,10 +154,16 @@ func (e Env) parts() *parts { return &parts{env: e, running: map[string]Part{}} 
 
 // start starts a part, or again one that was killed.
 func (p *parts) start(ctx context.Context, name string) (Part, error) {
+	return p.startCalling(ctx, name, "")
+}
+
+// startCalling is start for a part that calls another one, whose base address
+// is given.
+func (p *parts) startCalling(ctx context.Context, name, upstream string) (Part, error) {
 	if p.env.Start == nil {
 		return Part{}, errors.New("this set-up cannot start parts")
 	}
-	part, err := p.env.Start(ctx, name)
+	part, err := p.env.Start(ctx, name, upstream)
 	if err != nil {
 		return Part{}, fmt.Errorf("start the part %s: %w", name, err)
 	}

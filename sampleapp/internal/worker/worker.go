@@ -34,12 +34,12 @@ const (
 	DefaultConcurrency = 4
 	DefaultPoll        = 500 * time.Millisecond
 	DefaultDrain       = 10 * time.Second
-	// attemptTimeout bounds one attempt, and finishTimeout the recording of its
-	// effect. A job that runs for longer than rescueAfter, which exceeds both
-	// together, is one whose worker died.
-	attemptTimeout = 10 * time.Second
-	finishTimeout  = 5 * time.Second
-	rescueAfter    = 30 * time.Second
+	// DefaultAttemptTimeout and DefaultRescueAfter tell a job that takes long
+	// from one whose worker died.
+	DefaultAttemptTimeout = 10 * time.Second
+	DefaultRescueAfter    = 30 * time.Second
+	// finishTimeout bounds the recording of a job's effect.
+	finishTimeout = 5 * time.Second
 	// keepFinished is how long finished jobs stay in the table.
 	keepFinished = time.Hour
 )
@@ -61,6 +61,12 @@ type Config struct {
 	// Drain bounds how long running jobs may take after the stop; then they
 	// are cancelled and given back. Defaults to 10 seconds.
 	Drain time.Duration
+	// AttemptTimeout bounds one attempt. Defaults to 10 seconds.
+	AttemptTimeout time.Duration
+	// RescueAfter is when a job that has not ended is taken for one whose worker
+	// died, and tried again. It must exceed AttemptTimeout by the 5 seconds that
+	// recording its effect may take. Defaults to 30 seconds.
+	RescueAfter time.Duration
 	// Backoff is the distance to the next attempt after the given number of
 	// attempts. Defaults to 2, 4, 8 ... seconds, at most five minutes.
 	Backoff func(attempt int) time.Duration
@@ -75,6 +81,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Drain <= 0 {
 		c.Drain = DefaultDrain
+	}
+	if c.AttemptTimeout <= 0 {
+		c.AttemptTimeout = DefaultAttemptTimeout
+	}
+	if c.RescueAfter <= 0 {
+		c.RescueAfter = DefaultRescueAfter
 	}
 	if c.Backoff == nil {
 		c.Backoff = func(attempt int) time.Duration {
@@ -94,6 +106,9 @@ type Worker struct {
 // New returns a worker. It does not connect.
 func New(c Config) (*Worker, error) {
 	w := &Worker{config: c.withDefaults()}
+	if least := w.config.AttemptTimeout + finishTimeout; w.config.RescueAfter <= least {
+		return nil, fmt.Errorf("RescueAfter is %v: want more than %v, or jobs are done twice at a time", w.config.RescueAfter, least)
+	}
 	if err := w.renew(); err != nil {
 		return nil, err
 	}
@@ -122,7 +137,7 @@ func (w *Worker) renew() (err error) {
 	w.client, err = river.NewClient(riverpgxv5.New(c.DB), &river.Config{
 		Queues:  map[string]river.QueueConfig{jobs.Invites: {MaxWorkers: c.Concurrency}},
 		Workers: workers, Middleware: []rivertype.Middleware{jobs.Measure(c.Agent)}, Logger: quiet.Logger(c.Agent),
-		JobTimeout: attemptTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: c.Drain, RetryPolicy: backoff(c.Backoff),
+		JobTimeout: c.AttemptTimeout, RescueStuckJobsAfter: c.RescueAfter, SoftStopTimeout: c.Drain, RetryPolicy: backoff(c.Backoff),
 		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, river.FetchCooldownDefault),
 		CompletedJobRetentionPeriod: keepFinished, CancelledJobRetentionPeriod: keepFinished, DiscardedJobRetentionPeriod: keepFinished,
 	})

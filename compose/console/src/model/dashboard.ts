@@ -34,6 +34,7 @@ export interface Panel<P extends PanelType = PanelType> {
   panels?: Panel[];
   links?: Link[];
   timeFrom?: string;
+  timeShift?: string;
 }
 
 /** Variable is one variable of a dashboard, as it stands in its JSON. */

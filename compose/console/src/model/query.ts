@@ -1,4 +1,4 @@
-import { FieldType, rangeUtil, type DataFrame, type ScopedVars, type TimeRange } from '@grafana/data';
+import { dateTime, FieldType, rangeUtil, type DataFrame, type ScopedVars, type TimeRange } from '@grafana/data';
 import { rootOf, search, trace, traceDuration, type Trace } from '../api/jaeger.ts';
 import { isMetric, lines, metrics, type Line } from '../api/loki.ts';
 import { exemplars, query as askPrometheus, type Exemplar } from '../api/prometheus.ts';
@@ -43,6 +43,7 @@ export function builtin(range: TimeRange, step: { interval: number; rate: number
   const value = (v: unknown) => ({ text: String(v), value: v });
   return {
     __interval: value(duration(step.interval)),
+    __auto: value(duration(step.interval)),
     __interval_ms: value(step.interval),
     __rate_interval: value(duration(step.rate)),
     __rate_interval_ms: value(step.rate),
@@ -54,14 +55,21 @@ export function builtin(range: TimeRange, step: { interval: number; rate: number
   };
 }
 
-/** panelRange is the time range of a panel, which may have one of its own. */
-export function panelRange(panel: Panel, range: TimeRange): TimeRange {
-  return panel.timeFrom ? rangeUtil.convertRawToRange({ from: `now-${panel.timeFrom}`, to: 'now' }) : range;
+/** panelRange is the time range of a panel, which may have one of its own, or be about an earlier time. */
+export function panelRange(panel: Panel, range: TimeRange, values: Values = {}): TimeRange {
+  const own = panel.timeFrom ? rangeUtil.convertRawToRange({ from: `now-${interpolate(panel.timeFrom, values)}`, to: 'now' }) : range;
+  if (!panel.timeShift) {
+    return own;
+  }
+  const shift = rangeUtil.intervalToMs(interpolate(panel.timeShift, values));
+  const from = dateTime(own.from.valueOf() - shift);
+  const to = dateTime(own.to.valueOf() - shift);
+  return { from, to, raw: { from, to } };
 }
 
 /** run asks everything that a panel wants to know. Width is in pixels and decides how many points it gets. */
 export async function run(panel: Panel, width: number, context: Context): Promise<Data> {
-  const range = panelRange(panel, context.range);
+  const range = panelRange(panel, context.range, context.values);
   const scope: Scope = { from: range.from.valueOf(), to: range.to.valueOf(), signal: context.signal };
   const targets = (panel.targets ?? []).filter((t) => !t.hide);
   const data: Data = { frames: [], exemplars: [], lines: [], traces: [], range };

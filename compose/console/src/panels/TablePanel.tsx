@@ -1,4 +1,5 @@
 import { TableNG } from '@grafana/ui/unstable';
+import { cacheFieldDisplayNames } from '@grafana/data';
 import { TableCellHeight } from '@grafana/schema';
 import { useMemo } from 'react';
 import type { PanelProps } from './kinds.ts';
@@ -8,6 +9,8 @@ export default function TablePanel({ panel, data, frames, width, height }: Panel
   const o = panel.options;
   const wanted = frames[o.frameIndex ?? 0];
   const frame = wanted?.length > 0 ? wanted : frames.find((f) => f.length > 0)!;
+  // The table heads and sorts its columns by the names that are kept there.
+  useMemo(() => cacheFieldDisplayNames(frames), [frames]);
   const sort = useMemo(() => (o.sortBy ?? []).map((s) => ({ displayName: s.displayName ?? '', desc: s.desc })), [o.sortBy]);
   return (
     <TableNG

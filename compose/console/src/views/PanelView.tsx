@@ -9,10 +9,11 @@ import { fieldRegistry } from '../app/setup.ts';
 import { useSize, useTask } from '../app/hooks.ts';
 import type { Panel } from '../model/dashboard.ts';
 import { interpolate, type Language, type Values } from '../model/interpolate.ts';
-import { builtin, panelRange, run, type Data } from '../model/query.ts';
+import { builtin, run, type Data } from '../model/query.ts';
 import { steps } from '../model/interval.ts';
 import { isPanelType, type PanelType } from '../model/supported.ts';
 import { panelKinds, type Kind } from '../panels/kinds.ts';
+import { PanelLinks } from './PanelLinks.tsx';
 
 const ExemplarList = lazy(() => import('./ExemplarList.tsx'));
 
@@ -48,6 +49,7 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
       {size.width > 0 && (
         <PanelChrome
           title={title} description={panel.description} width={size.width} height={size.height} padding={kind?.padding ?? 'md'}
+          titleItems={panel.links?.length ? <PanelLinks title={title} links={panel.links} values={values} range={range} /> : undefined}
           loadingState={data.loading ? LoadingState.Loading : LoadingState.Done} displayMode={panel.transparent ? 'transparent' : 'default'}
           actions={
             data.value && data.value.exemplars.length > 0 ? (
@@ -104,10 +106,10 @@ interface BodyProps {
 function Body({ panel, kind, data, empty, width, height, values, eventBus, onPainted }: BodyProps) {
   const theme = useTheme2();
   const replace: InterpolateFunction = useMemo(() => {
-    const range = panelRange(panel, data.range);
+    const { range } = data;
     const scoped = builtin(range, steps(range, width));
     return (text, own, format) => interpolate(text ?? '', values, { ...scoped, ...own }, (format === 'uriencode' ? 'url' : 'text') as Language);
-  }, [panel, values, data.range, width]);
+  }, [values, data.range, width]);
   const frames = useMemo(() => {
     const type = panel.type as PanelType;
     const { defaults, overrides } = panel.fieldConfig;

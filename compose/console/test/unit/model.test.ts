@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { All, interpolate, type Values } from '../../src/model/interpolate.ts';
 import { matching, choose, sorted } from '../../src/model/variables.ts';
 import { duration, steps } from '../../src/model/interval.ts';
-import { rows, normalise } from '../../src/model/dashboard.ts';
+import { linkURL } from '../../src/model/links.ts';
+import { panelRange } from '../../src/model/query.ts';
+import { rows, normalise, type Panel } from '../../src/model/dashboard.ts';
 import { dateTime, type ScopedVars, type TimeRange } from '@grafana/data';
 
 const values: Values = {
@@ -109,4 +111,20 @@ test('panels belong to the row above them', () => {
   const panel = (id: number, type: string, title = '') => ({ id, type, title, gridPos });
   const dashboard = normalise({ uid: 'x', panels: [panel(1, 'stat'), panel(2, 'row', 'Second'), panel(3, 'stat'), panel(4, 'stat')] as never });
   assert.deepEqual(rows(dashboard).map((r) => [r.title, r.panels.map((p) => p.id)]), [['', [1]], ['Second', [3, 4]]]);
+});
+
+test('a link of a panel carries the time and every choice on', () => {
+  assert.equal(
+    linkURL('/d/other?${__url_time_range}&${__all_variables}&only=$service', values, { from: 'now-1h', to: 'now' }),
+    '/d/other?from=now-1h&to=now&var-service=api&var-route=%2Fa.b&var-route=%2Fc%7Cd&var-everything=%24__all&var-each=%24__all&var-quoted=a%22b%5Cc&only=api'
+  );
+});
+
+test('a panel may be about an earlier time', () => {
+  const at = (ms: number) => dateTime(ms);
+  const range: TimeRange = { from: at(7_200_000), to: at(9_000_000), raw: { from: 'now-30m', to: 'now' } };
+  const earlier: Values = { earlier: { values: ['1h'], options: ['1h'], several: false } };
+  const shifted = panelRange({ timeShift: '$earlier' } as Panel, range, earlier);
+  assert.deepEqual([shifted.from.valueOf(), shifted.to.valueOf()], [3_600_000, 5_400_000]);
+  assert.equal(panelRange({} as Panel, range, earlier), range);
 });

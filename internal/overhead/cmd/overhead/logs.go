@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"slices"
 	"syscall"
@@ -20,17 +21,52 @@ import (
 
 // Logs is what a log call costs.
 type Logs struct {
-	// Allocs is of one call.
-	Allocs int64 `json:"allocs_per_call"`
-	// CPUNanos is the processor time of one call, what is done later in the
-	// background included, on one core; one value for each round.
-	CPUNanos []float64 `json:"cpu_ns_per_call"`
+	Calls []LogCall `json:"calls"`
 	// The 99th percentile of a call's duration in seconds, with a sink that
 	// blocks for StallSeconds on each write.
 	StallSeconds float64 `json:"stall_seconds"`
 	AgentP99     float64 `json:"agent_p99_seconds"`
 	AgentFreeP99 float64 `json:"agent_p99_seconds_without_stall"`
 	SyncP99      float64 `json:"sync_p99_seconds"`
+}
+
+// LogCall is one way to write a log line.
+type LogCall struct {
+	Form string `json:"form"`
+	// Allocs is of one call, the caller's own included.
+	Allocs int64 `json:"allocs"`
+	// CPUNanos is the processor time of one call, what is done later in the
+	// background included, on one core; one value for each round.
+	CPUNanos []float64 `json:"cpu_ns"`
+}
+
+// logForm is one way to write a line, as services have it.
+type logForm struct {
+	name string
+	make func(context.Context, *agent.Agent) func()
+}
+
+// logForms write the same line.
+func logForms() []logForm {
+	return []logForm{
+		{"logger.Log", func(ctx context.Context, a *agent.Agent) func() {
+			logger := a.Logger(ctx)
+			return func() { logOnce(logger) }
+		}},
+		{"level.Info(logger).Log", func(ctx context.Context, a *agent.Agent) func() {
+			logger := a.Logger(ctx)
+			return func() {
+				_ = level.Info(logger).Log("msg", "order placed", "order_id", 4711, "total_cents", 12900, "currency", "EUR")
+			}
+		}},
+		{"slog.Logger.LogAttrs", func(ctx context.Context, a *agent.Agent) func() {
+			logger := slog.New(a.SlogHandler())
+			return func() {
+				logger.LogAttrs(ctx, slog.LevelInfo, "order placed",
+					slog.Int("order_id", 4711), slog.Int("total_cents", 12900), slog.String("currency", "EUR"))
+			}
+		}},
+	}
 }
 
 const (
@@ -43,11 +79,16 @@ func measureLogs(ctx context.Context, o options, r *Results) error {
 	l := Logs{StallSeconds: stall.Seconds()}
 	for round := range o.rounds {
 		fmt.Fprintf(o.log, "logs: round %d of %d\n", round+1, o.rounds)
-		nanos, allocs, err := logCost(ctx)
-		if err != nil {
-			return err
+		for i, form := range logForms() {
+			nanos, allocs, err := logCost(ctx, form)
+			if err != nil {
+				return err
+			}
+			if round == 0 {
+				l.Calls = append(l.Calls, LogCall{Form: form.name})
+			}
+			l.Calls[i].CPUNanos, l.Calls[i].Allocs = append(l.Calls[i].CPUNanos, nanos), allocs
 		}
-		l.CPUNanos, l.Allocs = append(l.CPUNanos, nanos), allocs
 	}
 	fmt.Fprintln(o.log, "logs: a sink that blocks")
 	var err error
@@ -63,20 +104,20 @@ func measureLogs(ctx context.Context, o options, r *Results) error {
 }
 
 // logCost is the processor time of a call on one core, and its allocations.
-func logCost(ctx context.Context) (nanos float64, allocs int64, err error) {
+func logCost(ctx context.Context, form logForm) (nanos float64, allocs int64, err error) {
 	previous := runtime.GOMAXPROCS(1)
 	defer runtime.GOMAXPROCS(previous)
 	a, closeConsole, err := stacks.NewAgent(stacks.Config{SampleRatio: 1}, 0)
 	if err != nil {
 		return 0, 0, err
 	}
-	logger := a.Logger(ctx)
+	write := form.make(ctx, a)
 	var used time.Duration
 	result := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		before := processTime()
 		for b.Loop() {
-			logOnce(logger)
+			write()
 		}
 		used = processTime() - before
 	})
@@ -88,7 +129,7 @@ func logCost(ctx context.Context) (nanos float64, allocs int64, err error) {
 
 // logOnce is a line as services write them.
 func logOnce(logger kitlog.Logger) {
-	_ = level.Info(logger).Log("msg", "order placed", "order_id", 4711, "total_cents", 12900, "currency", "EUR")
+	_ = logger.Log("level", level.InfoValue(), "msg", "order placed", "order_id", 4711, "total_cents", 12900, "currency", "EUR")
 }
 
 // processTime is the processor time of this process.
