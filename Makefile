@@ -54,6 +54,10 @@ logs: ## Show the last log lines; ARGS="-f api" follows one component
 fault: ## Break the lab on purpose; FAULT=replica-lag=5s, FAULT=clear mends it; without FAULT, list what there is
 	@$(LAB_COMMAND) fault $(FAULT)
 
+.PHONY: drill
+drill: servers ## Break a lab of its own in every way and see each alert come and go; ARGS="pool replica" does some
+	@$(LAB_COMMAND) drill $(if $(ARGS),$(ARGS),--doc docs/drills.md)
+
 .PHONY: down
 down: ## Stop the lab; PURGE=1 deletes its data too
 	@$(LAB_COMMAND) down

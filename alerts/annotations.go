@@ -26,13 +26,12 @@ func (o Options) serviceAnnotationsOn(uid catalog.DashboardUID, alert, summary, 
 }
 
 // targetAnnotations completes the annotations of an alert whose series name a
-// scrape job only. A job need not be called like the service that it scrapes,
-// so the link leaves the choice of the service to the reader.
+// scrape job only: the link opens the dashboard on the stack, which knows jobs.
 func (o Options) targetAnnotations(alert, summary, description string) Annotations {
 	return Annotations{
 		Summary:      summary,
 		Description:  description,
-		DashboardURL: o.dashboard(catalog.DashboardServiceOverview),
+		DashboardURL: o.dashboard(catalog.DashboardStackHealth),
 		RunbookURL:   o.runbook(alert),
 	}
 }

@@ -50,7 +50,7 @@ func (o Options) nPlusOneAppears() Rule {
 		Expr:     promql.AtLeast(found, promql.Number(float64(o.MinBadRequests))),
 		For:      o.scaled(nPlusOneFor),
 		Severity: Ticket,
-		Annotations: o.serviceAnnotationsOn(catalog.DashboardServiceOverview, NPlusOneAppears,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardDatabase, NPlusOneAppears,
 			fmt.Sprintf("%s of %s repeats a query for each row", label(catalog.HTTPRoute), service()),
 			fmt.Sprintf(`%s requests to %s of %s repeated the query "%s" for each row of another one, within the last quarter of an hour. `+
 				"It takes longer with every row that is added; one query for all of them does not.",
@@ -72,7 +72,7 @@ func (o Options) poolExhausted() Rule {
 		Expr:     promql.Max(promql.And(promql.AtLeast(waiting, promql.Number(poolWaiting)), full), pool...),
 		For:      o.scaled(poolFor),
 		Severity: Ticket,
-		Annotations: o.serviceAnnotationsOn(catalog.DashboardUtilization, DBPoolExhausted,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardDatabase, DBPoolExhausted,
 			fmt.Sprintf("The pool %s of %s is exhausted", label(catalog.Pool), service()),
 			fmt.Sprintf("On average over the last five minutes, %s callers of an instance of %s waited for a connection of the pool %s, and hardly one was idle.",
 				`{{ printf "%.1f" $value }}`, service(), label(catalog.Pool))),

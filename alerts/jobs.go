@@ -51,7 +51,7 @@ func (o Options) jobsWaitTooLong() Rule {
 		Expr:     promql.Above(oldest, promql.Number(o.scaled(o.JobAgeLimit).Seconds())),
 		For:      o.scaled(jobsWaitFor),
 		Severity: Page,
-		Annotations: o.serviceAnnotationsOn(catalog.DashboardServiceOverview, JobsWaitTooLong,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardJobs, JobsWaitTooLong,
 			fmt.Sprintf("A job of %s waits for {{ $value | humanizeDuration }}", label(catalog.Queue)),
 			fmt.Sprintf("The oldest job in the queue %s of %s has been due for {{ $value | humanizeDuration }}. "+
 				"Nobody works on the queue, or not fast enough for what comes in.", label(catalog.Queue), service())),
@@ -75,7 +75,7 @@ func (o Options) jobsFail() Rule {
 			promql.AtLeast(failed, promql.Number(float64(o.MinBadRequests)))),
 		For:      o.scaled(jobsFailFor),
 		Severity: Ticket,
-		Annotations: o.serviceAnnotationsOn(catalog.DashboardServiceOverview, JobsFail,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardJobs, JobsFail,
 			fmt.Sprintf("%s of the attempts at jobs of %s fail", percentage(), label(catalog.Queue)),
 			fmt.Sprintf("%s of the attempts at jobs of the queue %s of %s failed within the last quarter of an hour. "+
 				"What fails is tried again, later each time, and given up after its last attempt.",

@@ -51,7 +51,7 @@ func (o Options) p99OverObjective() Rule {
 		For:      o.scaled(p99For),
 		Severity: Ticket,
 		Labels:   map[catalog.Label]string{catalog.AlertSLO: "latency"},
-		Annotations: o.serviceAnnotations(P99OverObjective,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardP99, P99OverObjective,
 			fmt.Sprintf("P99 of %s of %s is {{ $value | humanizeDuration }}", label(catalog.HTTPRoute), service()),
 			fmt.Sprintf("One in a hundred answers of the route %s of %s takes {{ $value | humanizeDuration }} or longer, and the objective is %v. "+
 				"It has been so for a quarter of an hour.", label(catalog.HTTPRoute), service(), o.LatencyObjective)),

@@ -53,7 +53,7 @@ func (o Options) telemetryDropped() Rule {
 			promql.AtLeast(dropped, promql.Number(float64(o.MinBadRequests)))),
 		For:      o.scaled(droppedFor),
 		Severity: Ticket,
-		Annotations: o.serviceAnnotations(TelemetryDropped,
+		Annotations: o.serviceAnnotationsOn(catalog.DashboardLogsAndTraces, TelemetryDropped,
 			fmt.Sprintf("%s loses %s of its %s", service(), percentage(), label(catalog.SignalLabel)),
 			fmt.Sprintf("%s dropped %s of the %s that it produced within the last five minutes: the backend does not take them, or too slowly. "+
 				"What is dropped is missing for good.", service(), percentage(), label(catalog.SignalLabel))),

@@ -55,6 +55,14 @@ type Config struct {
 	GrafanaHome string
 	// Console says whether the lab console runs. Defaults to ConsoleAuto (CONSOLE).
 	Console ConsoleMode
+	// Rules is the folder of the rule files that Prometheus loads. Defaults to the
+	// generated ones for native histograms.
+	Rules string
+	// Alertmanager is the configuration of Alertmanager. Defaults to the lab's own.
+	Alertmanager string
+	// ScrapeInterval is how often Prometheus asks. Defaults to what its
+	// configuration says, which is 5 s.
+	ScrapeInterval time.Duration
 	// Purge makes Down delete data, logs and passwords too (PURGE=1). In Docker
 	// that is the containers' volumes; the passwords stay with the checkout.
 	Purge bool
@@ -176,6 +184,9 @@ func (c Config) Validate() error {
 	}
 	if c.StopGrace <= 0 || c.ReadyTimeout <= 0 {
 		add("StopGrace %v and ReadyTimeout %v must be above zero", c.StopGrace, c.ReadyTimeout)
+	}
+	if c.ScrapeInterval < 0 {
+		add("ScrapeInterval is %v, want more than zero", c.ScrapeInterval)
 	}
 	if err := c.Ports.Validate(); err != nil {
 		problems = append(problems, err)

@@ -40,7 +40,7 @@
 //	up.go down.go status.go logs.go table.go the commands, natively
 //	bench.go                                 the benchmark command, told where the lab is
 //	supervisor.go process.go state.go        the detached supervisor
-//	fault.go fault_supervisor.go             breaking the lab on purpose
+//	fault*.go                                breaking the lab on purpose
 //	probe.go                                 asking a component whether it works
 //	proc.go listeners.go                     what the kernel knows: /proc
 //	logfile.go                               bounded logs

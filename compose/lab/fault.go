@@ -35,12 +35,16 @@ type FaultHelp struct {
 
 // Faults lists what [SetFault] understands.
 func Faults() []FaultHelp {
-	return []FaultHelp{
+	list := []FaultHelp{
 		{faultLag + "=5s", faultyReplica + " replays everything 5 s late (whole seconds up to an hour)"},
 		{faultPause, faultyReplica + " receives and does not replay"},
 		{faultDown, faultyReplica + " is stopped"},
-		{faultClear, "all faults end"},
+		{faultStop + "=email", "the component is stopped (natively only, as all below)"},
 	}
+	for _, f := range serviceFaults() {
+		list = append(list, FaultHelp{f.example, f.effect})
+	}
+	return append(list, FaultHelp{faultClear, "all faults end"})
 }
 
 // wholeSeconds is a lag as PostgreSQL's script takes it.
@@ -67,7 +71,9 @@ func SetFault(ctx context.Context, c Config, name string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if mode == Docker {
+	if mode == Docker && argument == "" && name != faultDown {
+		err = fmt.Errorf("%s works in the native lab only: LAB=native", name)
+	} else if mode == Docker {
 		err = newEngine(c).setFault(ctx, name, argument)
 	} else {
 		err = setNativeFault(ctx, c, name, argument)
@@ -93,6 +99,10 @@ func faultArgument(name string) (string, error) {
 		return "lag=" + wholeSeconds.FindStringSubmatch(value)[1], nil
 	case kind == faultLag:
 		return "", fmt.Errorf("%q is no lag: want whole seconds, as in %s=5s", value, faultLag)
+	case kind == faultStop:
+		return "", checkStop(value)
+	case isServiceFault(kind):
+		return "", checkServiceFault(name)
 	}
 	names := make([]string, 0, len(Faults()))
 	for _, f := range Faults() {
@@ -149,8 +159,10 @@ func setNativeFault(ctx context.Context, c Config, name, argument string) error 
 	if st == nil || st.Phase != phaseReady || !st.Supervisor.alive() {
 		return errors.New("the lab is not up: start it with `make up`")
 	}
-	if st.find(faultyReplica) == nil {
-		return fmt.Errorf("this lab has no %s: start it without ONLY, or with %s in it", faultyReplica, faultyReplica)
+	for _, component := range needed(name) {
+		if st.find(component) == nil {
+			return fmt.Errorf("this lab has no %s: start it without ONLY, or with %s in it", component, component)
+		}
 	}
 	var before faultFile
 	if _, err := readJSON(at.faults(), &before); err != nil {
@@ -161,8 +173,8 @@ func setNativeFault(ctx context.Context, c Config, name, argument string) error 
 	if isDown && argument != "" && name != faultClear {
 		return fmt.Errorf("%s is down, so it cannot do anything else: clear that first", faultyReplica)
 	}
-	if argument != "" && !isDown { // a replica that starts has no fault left
-		if err := runFaultScript(ctx, c, argument); err != nil {
+	if argument != "" && !isDown && st.find(faultyReplica) != nil { // a replica that starts has no fault left
+		if err := runFaultScript(ctx, c, faultyReplica, argument); err != nil {
 			return err
 		}
 	}
@@ -175,19 +187,20 @@ func setNativeFault(ctx context.Context, c Config, name, argument string) error 
 	return awaitFaults(ctx, at, after)
 }
 
-// with returns the faults that are on after one more. A stopped server has no
-// other fault, and a new lag replaces an old one.
+// with returns the faults that are on after one more. A stopped replica has no
+// other fault, and a new value replaces an old one; several components can be
+// stopped.
 func (f faultFile) with(name string) faultFile {
-	switch {
-	case name == faultClear:
+	if name == faultClear {
 		return faultFile{Active: []string{}}
-	case name == faultDown:
-		return faultFile{Active: []string{faultDown}}
 	}
 	kind, _, _ := strings.Cut(name, "=")
 	active := slices.DeleteFunc(slices.Clone(f.Active), func(other string) bool {
 		k, _, _ := strings.Cut(other, "=")
-		return k == kind
+		if name == faultDown {
+			return k == faultLag || k == faultPause || k == faultDown
+		}
+		return other == name || k == kind && kind != faultStop
 	})
 	return faultFile{Active: append(active, name)}
 }
@@ -204,28 +217,33 @@ func awaitFaults(ctx context.Context, at paths, f faultFile) error {
 		if st == nil {
 			return errors.New("the lab went down meanwhile")
 		}
-		c := st.find(faultyReplica)
-		switch down := f.cuts(faultyReplica); {
-		case down && c.Condition == cut && c.Exit != "", !down && c.Condition == running:
+		waits := ""
+		for _, c := range st.Components {
+			switch down := f.cuts(c.Name); {
+			case c.Condition == done, down && c.Condition == cut && c.Exit != "", !down && c.Condition == running:
+			case c.Condition == exited:
+				return fmt.Errorf("%s does not run: %s; see %s", c.Name, c.Exit, at.log(c.Name))
+			default:
+				waits = c.Name + " is " + string(c.Condition)
+			}
+		}
+		if waits == "" {
 			return nil
-		case c.Condition == exited:
-			return fmt.Errorf("%s does not start: %s; see %s", faultyReplica, c.Exit, at.log(faultyReplica))
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %s is %s", ctx.Err(), faultyReplica, c.Condition)
+			return fmt.Errorf("%w: %s", ctx.Err(), waits)
 		case <-ticker.C:
 		}
 	}
 }
 
-// runFaultScript runs compose/config/postgres/fault.sh against the native
-// replica.
-func runFaultScript(ctx context.Context, c Config, argument string) error {
+// runFaultScript runs compose/config/postgres/fault.sh against a native server.
+func runFaultScript(ctx context.Context, c Config, server, argument string) error {
 	at := paths{c.Home}
 	cmd := exec.CommandContext(ctx, "/bin/sh", filepath.Join(c.Root, "compose", "config", "postgres", "fault.sh"), argument)
 	p := planner{paths: at}
-	port, err := plannedPort(at, faultyReplica)
+	port, err := plannedPort(at, server)
 	if err != nil {
 		return err
 	}

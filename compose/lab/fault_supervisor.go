@@ -14,7 +14,7 @@ type faultFile struct {
 
 // cuts reports whether a component is to be down.
 func (f faultFile) cuts(component string) bool {
-	return component == faultyReplica && slices.Contains(f.Active, faultDown)
+	return component == faultyReplica && slices.Contains(f.Active, faultDown) || slices.Contains(f.Active, faultStop+"="+component)
 }
 
 // applyFaults stops what a fault cuts off, and starts what none does any more.

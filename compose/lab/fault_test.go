@@ -15,6 +15,13 @@ func TestFaultIsBroughtAboutAndCleared(t *testing.T) {
 	if err := bringUp(t.Context(), t, c, helperSpec(t, faultyReplica, "serve"), helperSpec(t, "other", "serve")); err != nil {
 		t.Fatal(err)
 	}
+	if err := SetFault(t.Context(), c, "errors=10%", io.Discard); err == nil || !strings.Contains(err.Error(), "this lab has no api") {
+		t.Errorf("errors of what is not there: %v", err)
+	}
+	other := processOf(t, c, "other")
+	if stops := (faultFile{[]string{"stop=other"}}).cuts("other"); !stops || !other.alive() {
+		t.Errorf("a component that is to be stopped: %v; one that is not lives: %v", stops, other.alive())
+	}
 	first := processOf(t, c, faultyReplica)
 	if err := SetFault(t.Context(), c, faultDown, io.Discard); err != nil {
 		t.Fatal(err)
@@ -63,6 +70,9 @@ func TestFaultsAreRefusedWithAReason(t *testing.T) {
 	for name, want := range map[string]string{
 		"explode": `there is no fault "explode"; there are replica-lag=5s`, "replica-lag": "want whole seconds", "replica-lag=0s": "want whole seconds",
 		"replica-lag=1.5s": "want whole seconds", "replica-lag=-1s": "want whole seconds", faultDown: "the lab is not up",
+		"stop=cache": "stop=cache names no component that runs; there are postgres", "stop=migrate": "names no component that runs",
+		"errors": `"errors" cannot be: want something like errors=10%`, "errors=200%": "cannot be", "garbage=1": "cannot be", "latency=1h": "cannot be",
+		"slow-route=1s": "want something like slow-route=1.5s@/api/invites", "latency=1.5s@2%": "the lab is not up",
 	} {
 		if err := SetFault(t.Context(), c, name, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
@@ -91,6 +101,11 @@ func TestFaultsAddUp(t *testing.T) {
 		"another lag":          {[]string{"replica-lag=5s"}, "replica-lag=9s", []string{"replica-lag=9s"}},
 		"a pause on top":       {[]string{"replica-lag=5s"}, "replica-pause", []string{"replica-lag=5s", "replica-pause"}},
 		"down instead of both": {[]string{"replica-lag=5s", "replica-pause"}, "replica-down", []string{"replica-down"}},
+		"a service beside it":  {[]string{"replica-pause"}, "errors=10%", []string{"replica-pause", "errors=10%"}},
+		"another value":        {[]string{"errors=10%", "garbage"}, "errors=20%", []string{"garbage", "errors=20%"}},
+		"down beside others":   {[]string{"replica-pause", "errors=10%"}, "replica-down", []string{"errors=10%", "replica-down"}},
+		"two stopped":          {[]string{"stop=replica1"}, "stop=replica2", []string{"stop=replica1", "stop=replica2"}},
+		"one stopped twice":    {[]string{"stop=replica1"}, "stop=replica1", []string{"stop=replica1"}},
 		"all cleared":          {[]string{"replica-lag=5s", "replica-pause"}, "clear", []string{}},
 	} {
 		if got := (faultFile{c.before}).with(c.fault).Active; !slices.Equal(got, c.after) {

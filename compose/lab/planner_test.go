@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // testPlanner plans every component, with all optional programs in place.
@@ -96,7 +97,7 @@ func TestServicesAreToldWhereEverythingIs(t *testing.T) {
 			"DATABASE_URL=postgres://plumbline:pg-secret@" + local(ports.Postgres) + "/plumbline?sslmode=disable",
 			"DATABASE_REPLICAS=replica1=postgres://plumbline:pg-secret@" + local(ports.Replica1) + "/plumbline?sslmode=disable" +
 				",replica2=postgres://plumbline:pg-secret@" + local(ports.Replica2) + "/plumbline?sslmode=disable",
-			"REDIS_ADDR=" + local(ports.Redis), "REDIS_PASSWORD=redis-secret",
+			"REDIS_ADDR=" + local(ports.Redis), "REDIS_PASSWORD=redis-secret", "FAULTS_FILE=" + p.paths.faults(),
 			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + local(ports.JaegerOTLP) + "/v1/traces",
 			"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://" + local(ports.Loki) + "/otlp/v1/logs",
 			"OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1", variable("OTEL_EXPORTER_PROMETHEUS_PORT", ports.APIAdmin),
@@ -190,6 +191,36 @@ func TestScrapeTargetsAreThePlannedComponentsOnly(t *testing.T) {
 	}
 	if content, err := json.Marshal(few["alertmanagers.json"]); err != nil || string(content) != "[]" {
 		t.Errorf("no Alertmanager is written as %s, %v", content, err)
+	}
+}
+
+func TestPrometheusScrapesAndRulesAsItIsTold(t *testing.T) {
+	t.Parallel()
+	p := testPlanner(t)
+	p.config.Rules, p.config.Alertmanager, p.config.ScrapeInterval = t.TempDir(), "/elsewhere/alertmanager.yml", time.Second
+	if args := specOf(t, p, "alertmanager").Args; !slices.Contains(args, "--config.file=/elsewhere/alertmanager.yml") {
+		t.Errorf("Alertmanager is started by %q", args)
+	}
+	if err := os.MkdirAll(p.paths.run(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.preparePrometheus(nil); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(filepath.Join(p.paths.prometheus(), "prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\n  scrape_interval: 1s\n", "\n  scrape_timeout: 1s\n"} {
+		if !strings.Contains(string(config), want) {
+			t.Errorf("the configuration lacks %q", want)
+		}
+	}
+	if rules, err := os.Readlink(filepath.Join(p.paths.prometheus(), "rules")); err != nil || rules != p.config.Rules {
+		t.Errorf("the rules are %s, %v", rules, err)
+	}
+	if _, err := scrapeEvery([]byte("global: {}\n"), time.Second); err == nil || err.Error() != "there is no scrape_interval to set" {
+		t.Errorf("a configuration without an interval: %v", err)
 	}
 }
 

@@ -1,12 +1,15 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"time"
 )
 
 // prepare makes the directories and files that the planned components read. The
@@ -115,6 +118,9 @@ func (p *planner) preparePrometheus(specs []spec) error {
 	if err != nil {
 		return err
 	}
+	if config, err = scrapeEvery(config, p.config.ScrapeInterval); err != nil {
+		return err
+	}
 	if err := writeFile(filepath.Join(dir, "prometheus.yml"), config, 0o644); err != nil {
 		return err
 	}
@@ -127,6 +133,22 @@ func (p *planner) preparePrometheus(specs []spec) error {
 			return err
 		}
 	}
-	rules := filepath.Join(p.config.Root, "alerts", "generated", "prometheus", "native")
+	rules := cmp.Or(p.config.Rules, filepath.Join(p.config.Root, "alerts", "generated", "prometheus", "native"))
 	return os.Symlink(rules, filepath.Join(dir, "rules"))
+}
+
+// scrapeEvery sets the interval of scrapes, and their time-out, in a
+// configuration of Prometheus. Zero leaves both.
+func scrapeEvery(config []byte, interval time.Duration) ([]byte, error) {
+	if interval == 0 {
+		return config, nil
+	}
+	for _, setting := range []string{"scrape_interval", "scrape_timeout"} {
+		line := regexp.MustCompile(`(?m)^  ` + setting + `: .*$`)
+		if !line.Match(config) {
+			return nil, fmt.Errorf("there is no %s to set", setting)
+		}
+		config = line.ReplaceAll(config, []byte("  "+setting+": "+interval.String()))
+	}
+	return config, nil
 }

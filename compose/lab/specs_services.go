@@ -110,6 +110,10 @@ func (p *planner) replicasEnv() string {
 	return "DATABASE_REPLICAS=replica1=" + p.databaseURL(p.ports.Replica1) + ",replica2=" + p.databaseURL(p.ports.Replica2)
 }
 
+// faultsEnv tells a service where the faults are written down that it brings
+// about itself.
+func (p *planner) faultsEnv() string { return "FAULTS_FILE=" + p.paths.faults() }
+
 func (p *planner) redisEnv() []string {
 	return []string{"REDIS_ADDR=" + local(p.ports.Redis), "REDIS_PASSWORD=" + p.secrets.Redis}
 }
@@ -123,7 +127,7 @@ func (p *planner) migrate() spec {
 }
 
 func (p *planner) api() spec {
-	s := p.web("api", p.ports.API, p.ports.APIAdmin, append(p.redisEnv(), p.databaseEnv(), p.replicasEnv())...)
+	s := p.web("api", p.ports.API, p.ports.APIAdmin, append(p.redisEnv(), p.databaseEnv(), p.replicasEnv(), p.faultsEnv())...)
 	s.Needs = []string{"migrate", "redis", "replica1", "replica2"}
 	return s
 }
@@ -135,7 +139,7 @@ func (p *planner) email() spec {
 }
 
 func (p *planner) worker() spec {
-	s := p.web("worker", p.ports.Worker, p.ports.WorkerAdmin, p.databaseEnv(), "EMAIL_URL="+httpURL(p.ports.Email, ""))
+	s := p.web("worker", p.ports.Worker, p.ports.WorkerAdmin, p.databaseEnv(), p.faultsEnv(), "EMAIL_URL="+httpURL(p.ports.Email, ""))
 	s.Needs = []string{"migrate", "email"}
 	return s
 }

@@ -1,6 +1,9 @@
 package lab
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+)
 
 // Memory: each server's garbage collector is told to be thrifty, and a soft
 // limit makes it work harder before it grows beyond what the lab grants it. The
@@ -31,7 +34,7 @@ func (p *planner) prometheus() spec {
 
 func (p *planner) alertmanager() spec {
 	s := p.server("alertmanager", []string{
-		"--config.file=" + p.configFile("alertmanager", "alertmanager.yml"),
+		"--config.file=" + cmp.Or(p.config.Alertmanager, p.configFile("alertmanager", "alertmanager.yml")),
 		"--storage.path=" + p.paths.data("alertmanager"),
 		"--web.listen-address=" + local(p.ports.Alertmanager),
 		"--cluster.listen-address=", // one process gossips with nobody

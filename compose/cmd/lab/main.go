@@ -1,7 +1,7 @@
 // Command lab runs plumbline's observability lab on this machine: real servers,
 // the sample application and its load.
 //
-//	go run ./compose/cmd/lab up|status|logs|fault|down|build|page|bench
+//	go run ./compose/cmd/lab up|status|logs|fault|down|build|page|bench|drill
 //
 // It runs in Docker Compose where an engine answers, else natively; LAB=docker
 // or LAB=native forces either. Package lab documents the variables that it
@@ -42,6 +42,7 @@ func commands() []command {
 		{"build", "[program ...] build servers into the cache, all by default", build},
 		{"page", "put the console's sources and modules into the cache, for its tests", page},
 		{"bench", "list | run | compare | page: measure scenarios or a URL, and compare runs", bench},
+		{"drill", "[--doc file] [part of a name ...] break a lab of its own in every way and see the alerts come and go", drills},
 	}
 }
 

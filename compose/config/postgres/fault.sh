@@ -5,8 +5,9 @@
 #   fault.sh pause         stop the replay; what is received is kept
 #   fault.sh clear         end both
 #   fault.sh show          print what is on: lag=SECONDS, pause, or nothing
+#   fault.sh fill=MEGABYTES   write so much log on the primary, for slots to keep
 #
-# Environment: PGPORT (default 5432) of the replica on this machine, and
+# Environment: PGPORT (default 5432) of the server on this machine, and
 # POSTGRES_PASSWORD_FILE, whose first line is the password of "postgres". It
 # needs psql. A restart of the replica ends every fault, too.
 set -eu
@@ -48,7 +49,12 @@ clear)
 	delay 0
 	sql "SELECT pg_wal_replay_resume()"
 	;;
+fill=*)
+	megabytes=${1#fill=}
+	case $megabytes in '' | *[!0-9]*) die "\"$1\" is no size: want whole megabytes, as in fill=600" ;; esac
+	sql "SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1048576))) FROM generate_series(1, $megabytes)" >/dev/null
+	;;
 show) sql "SELECT 'lag=' || setting::bigint / 1000 FROM pg_settings WHERE name = 'recovery_min_apply_delay' AND setting <> '0'" \
 	"SELECT 'pause' WHERE pg_is_wal_replay_paused()" ;;
-*) die "want lag=SECONDS, pause, clear or show" ;;
+*) die "want lag=SECONDS, pause, clear, fill=MEGABYTES or show" ;;
 esac

@@ -94,6 +94,14 @@ func TestPostgresReplica(t *testing.T) {
 		t.Errorf("the password file: %v, %v, want mode 0600", passfile, err)
 	}
 
+	t.Run("log for a slot to keep", func(t *testing.T) {
+		from := ask[string](t, primary, "SELECT pg_current_wal_insert_lsn()::text")
+		p.fault(t, "fill=3")
+		const megabytes = 3 << 20
+		if written := ask[int64](t, primary, "SELECT (pg_current_wal_insert_lsn() - '"+from+"')::bigint"); written < megabytes || written > 2*megabytes {
+			t.Errorf("fill=3 wrote %d bytes of log", written)
+		}
+	})
 	t.Run("faults", func(t *testing.T) {
 		if got := c.fault(t, "show"); got != "" {
 			t.Errorf("show = %q before any fault", got)
@@ -191,6 +199,8 @@ func TestFaultSaysWhatIsWrong(t *testing.T) {
 		"an unknown fault":     {"explode", "", "want lag=SECONDS"},
 		"a lag that is SQL":    {"lag=1'; DROP TABLE x --", "", "is no lag"},
 		"a lag without number": {"lag=", "", "is no lag"},
+		"log that is SQL":      {"fill=1); DROP TABLE x --", "", "is no size"},
+		"log without a number": {"fill=", "", "is no size"},
 		"no password file":     {"show", "POSTGRES_PASSWORD_FILE=/nonexistent", "cannot be read"},
 		"no server":            {"show", "", "onnection"},
 	} {

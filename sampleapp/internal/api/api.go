@@ -17,6 +17,7 @@ import (
 	"github.com/cacheu/plumbline/agent/replication"
 	"github.com/cacheu/plumbline/agent/saturation"
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
+	"github.com/cacheu/plumbline/sampleapp/internal/faults"
 	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/web"
 )
@@ -34,8 +35,8 @@ const (
 	newest = int64(1) << 62
 )
 
-// Config is what the api works with. All fields but Agent, Router, Sessions and
-// Limiter are required.
+// Config is what the api works with. All fields but Agent, Router, Sessions,
+// Limiter and Faults are required.
 type Config struct {
 	// Agent observes the api. Nil observes nothing.
 	Agent *agent.Agent
@@ -53,6 +54,8 @@ type Config struct {
 	Jobs *jobs.Inserter
 	// Limiter sheds load. Nil sheds none.
 	Limiter *saturation.Limiter
+	// Faults are drills of misbehaviour. Nil has none.
+	Faults *faults.Source
 }
 
 // handlers holds what the handlers share.
@@ -64,7 +67,7 @@ type handlers struct {
 func New(c Config) http.Handler {
 	h := handlers{c}
 	engine := web.NewEngine(c.Agent, timeout)
-	routes := engine.Group("/api", web.Shed(c.Agent, c.Limiter), agentgin.Sessions(c.Sessions))
+	routes := engine.Group("/api", c.Faults.Middleware(c.Agent), web.Shed(c.Agent, c.Limiter), agentgin.Sessions(c.Sessions))
 	routes.GET("/users/:id", web.Handle(c.Agent, h.getUser))
 	routes.GET("/products", web.Handle(c.Agent, h.listProducts))
 	routes.GET("/products/:id", web.Handle(c.Agent, h.getProduct))

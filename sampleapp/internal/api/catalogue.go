@@ -91,8 +91,12 @@ func (h handlers) listPosts(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	list := store.ListPosts
+	if h.Faults.Active().NPlusOne {
+		list = store.ListPostsOneByOne
+	}
 	posts, err := read(c.Request.Context(), h, func(ctx context.Context, db store.DB) ([]store.Post, error) {
-		return store.ListPosts(ctx, db, before, limit)
+		return list(ctx, db, before, limit)
 	})
 	if err != nil {
 		return err

@@ -62,6 +62,8 @@ type Config struct {
 	// Limit is how many requests the api serves at a time before it sheds load;
 	// 0 is any number.
 	Limit int
+	// Faults is a file that says how to misbehave, for drills. Empty is no way.
+	Faults string
 	// LoadRate is how many requests per second the load sends.
 	LoadRate float64
 	// PrometheusURL, JaegerURL, LokiURL and PyroscopeURL are the base URLs of the
@@ -105,6 +107,8 @@ func settings() []setting {
 		{"gateway-url", "GATEWAY_URL", "http://127.0.0.1:8080", "base URL of the gateway", []string{Load},
 			func(c *Config, v string) error { return baseURL(&c.GatewayURL, v) }},
 		{"limit", "LIMIT_CONCURRENCY", "0", "requests that are served at a time, a few more wait, the others get 429; 0 is no limit", []string{API}, setLimit},
+		{"", "FAULTS_FILE", "", "file that says how to misbehave, which the lab writes for drills", []string{API, Worker},
+			func(c *Config, v string) error { c.Faults = v; return nil }},
 		{"load-rate", "LOAD_RATE", "20", "requests per second", []string{Load}, setLoadRate},
 		{"prometheus-url", "PROMETHEUS_URL", "http://127.0.0.1:9090", "base URL of Prometheus", []string{Links},
 			func(c *Config, v string) error { return baseURL(&c.PrometheusURL, v) }},

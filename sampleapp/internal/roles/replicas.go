@@ -28,6 +28,7 @@ type replicas struct {
 	sessions  *replication.Sessions
 	collector *replication.Collector
 	pools     []*pgxpool.Pool
+	reads     []*pgxpool.Pool // those of pools that serve requests
 	log       func(error)
 }
 
@@ -55,7 +56,7 @@ func openReplicas(ctx context.Context, c config.Config, a *agent.Agent, primary 
 		if err != nil {
 			return nil, fmt.Errorf("replica %s: %w", replica.Name, err)
 		}
-		r.pools = append(r.pools, db)
+		r.pools, r.reads = append(r.pools, db), append(r.reads, db)
 		target, err := r.target(ctx, replica.Name, replica.URL, db)
 		if err != nil {
 			return nil, fmt.Errorf("replica %s: %w", replica.Name, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/cacheu/plumbline/sampleapp/internal/cache"
 	"github.com/cacheu/plumbline/sampleapp/internal/config"
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
+	"github.com/cacheu/plumbline/sampleapp/internal/faults"
 	"github.com/cacheu/plumbline/sampleapp/internal/gateway"
 	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/links"
@@ -69,10 +70,26 @@ func runAPI(ctx context.Context, c config.Config, a *agent.Agent) (err error) {
 	if err != nil {
 		return err
 	}
+	drills := openFaults(ctx, c, a)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, pool := range append(replicas.reads, db) {
+		go drills.Hold(ctx, pool)
+	}
+	go drills.Burden(ctx)
 	handler := api.New(api.Config{
 		Agent: a, DB: db, Router: replicas.router, Sessions: replicas.sessions, Cache: redis, Jobs: inserter, Limiter: limiter,
+		Faults: drills,
 	})
 	return serve(ctx, c, a, handler, dbCheck(db), web.Check{Name: "redis", Probe: redis.Ping})
+}
+
+// openFaults returns what the lab's drills tell the role to do wrong; nil where
+// there are none.
+func openFaults(ctx context.Context, c config.Config, a *agent.Agent) *faults.Source {
+	return faults.Open(c.Faults, func(err error) {
+		level.Error(a.Logger(ctx)).Log(catalog.LogMessage, "the drill cannot be carried out", catalog.LogError, err)
+	})
 }
 
 // newLimiter returns what sheds load, or nil where that is off.
@@ -104,6 +121,7 @@ func runWorker(ctx context.Context, c config.Config, a *agent.Agent) error {
 	defer db.Close()
 	w, err := worker.New(worker.Config{
 		Agent: a, DB: db, Sender: worker.EmailSender{Email: c.EmailURL.String(), Client: client(a, emailTimeout)},
+		Faults: openFaults(ctx, c, a),
 	})
 	if err != nil {
 		return err

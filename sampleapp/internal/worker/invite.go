@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/cacheu/plumbline/sampleapp/internal/email"
+	"github.com/cacheu/plumbline/sampleapp/internal/faults"
 	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/store"
 )
@@ -41,6 +42,7 @@ type inviteWorker struct {
 	river.WorkerDefaults[jobs.Invite]
 	db     *pgxpool.Pool
 	sender Sender
+	faults *faults.Source
 	busy   *atomic.Int64 // jobs that run now
 }
 
@@ -48,7 +50,10 @@ type inviteWorker struct {
 func (w *inviteWorker) Work(ctx context.Context, job *river.Job[jobs.Invite]) error {
 	w.busy.Add(1)
 	defer w.busy.Add(-1)
-	err := w.sender.Send(ctx, job.Args)
+	err := w.faults.DelayJob(ctx)
+	if err == nil {
+		err = w.sender.Send(ctx, job.Args)
+	}
 	if err == nil {
 		return w.sent(ctx, job)
 	}

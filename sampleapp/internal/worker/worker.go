@@ -24,6 +24,7 @@ import (
 	"github.com/cacheu/plumbline/agent"
 	"github.com/cacheu/plumbline/agent/agentjob"
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/sampleapp/internal/faults"
 	"github.com/cacheu/plumbline/sampleapp/internal/jobs"
 	"github.com/cacheu/plumbline/sampleapp/internal/quiet"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	DB    *pgxpool.Pool
 	// Sender sends the invites.
 	Sender Sender
+	// Faults are drills of misbehaviour. Nil has none.
+	Faults *faults.Source
 	// Concurrency is the most jobs at one time. Defaults to 4.
 	Concurrency int
 	// Poll is the distance between looks at an empty queue, where no
@@ -128,7 +131,7 @@ func (w *Worker) usage() agent.Usage {
 func (w *Worker) renew() (err error) {
 	c := w.config
 	workers := river.NewWorkers()
-	if err := river.AddWorkerSafely(workers, &inviteWorker{db: c.DB, sender: c.Sender, busy: &w.busy}); err != nil {
+	if err := river.AddWorkerSafely(workers, &inviteWorker{db: c.DB, sender: c.Sender, faults: c.Faults, busy: &w.busy}); err != nil {
 		return fmt.Errorf("add the worker for invites: %w", err)
 	}
 	w.client, err = river.NewClient(riverpgxv5.New(c.DB), &river.Config{
