@@ -32,17 +32,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 // call makes a request and returns status and decoded answer.

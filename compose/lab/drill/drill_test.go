@@ -88,9 +88,22 @@ func TestTheTableIsOfTheseDrills(t *testing.T) {
 		t.Errorf("the table has %d rows, there are %d drills; run make drill", rows, len(all))
 	}
 	for _, d := range drill.All() {
-		if !strings.Contains(table, "\n| "+d.Name+" ") {
-			t.Errorf("the table lacks %q; run make drill", d.Name)
+		_, row, found := strings.Cut(table, "\n| "+d.Name+" ")
+		row, _, _ = strings.Cut(row, "\n")
+		for _, a := range d.Fires {
+			if !found || !strings.Contains(row, a.String()) {
+				t.Errorf("the table lacks %q with %s; run make drill", d.Name, a)
+			}
 		}
+	}
+	for a, reason := range drill.Undrilled() {
+		if !strings.Contains(table, "\n- "+a.String()+": "+reason+".\n") {
+			t.Errorf("the document lacks why %s has no drill; run make drill", a)
+		}
+	}
+	_, without, _ := strings.Cut(table, "## Alerts without a drill")
+	if n := strings.Count(without, "\n- "); n != len(drill.Undrilled()) {
+		t.Errorf("the document has %d alerts without a drill, there are %d; run make drill", n, len(drill.Undrilled()))
 	}
 	if strings.Contains(table, "FAILED") {
 		t.Error("the table is of a run that failed")

@@ -131,7 +131,7 @@ func (r Result) row() string {
 		also = strings.TrimPrefix(also+"; FAILED: "+strings.ReplaceAll(r.Err.Error(), "\n", "; "), "; ")
 	}
 	return "| " + strings.Join([]string{
-		what, strings.Join(strung(r.Fires), ", "), seconds(r.Fire), seconds(r.Reach), end, strings.Join(strung(r.May), ", "), also,
+		what, strings.Join(strung(r.Fires), ", "), seconds(r.Fire), seconds(r.Reach), end, strings.Join(names(setOf(r.May), setOf(r.Fires)), ", "), also,
 	}, " | ") + " |\n"
 }
 

@@ -13,61 +13,55 @@ import (
 )
 
 // silence is a panel that has nothing to show in a healthy lab under its own
-// load, with the reason. An empty panel means the whole dashboard, an empty
-// target all of the panel's.
-type silence struct{ board, panel, target, reason string }
+// load, with the reason.
+type silence struct{ board, panel, reason string }
 
 const (
-	nothingFails   = "nothing fails in a healthy lab"
-	needsScenario  = "needs a scenario that repeats a query; the N+1 scenario's benchmark makes it"
-	needsExporter  = "needs a postgres_exporter, which the lab does not run"
-	needsBenchmark = "needs a benchmark, which runs before this only where it is one of the steps"
-	needsKnee      = "needs an estimate of the knee, which needs more load than the lab's own"
-	needsTime      = "needs a lab that ran longer than this test does"
-	needsLimiter   = "needs a limiter, which none of the lab's services has"
+	nothingFails  = "nothing fails in a healthy lab"
+	needsScenario = "needs a scenario that repeats a query; the N+1 scenario's benchmark makes it"
+	needsExporter = "needs a postgres_exporter, which the lab does not run"
+	needsKnee     = "needs an estimate of the knee, which needs more load than the lab's own"
+	needsTime     = "needs a lab that ran longer than this test does"
+	needsLimiter  = "needs a limiter, which none of the lab's services has"
 )
 
 // silences may be silent, and need not: some faults happen in the best lab.
 func silences() []silence {
 	return []silence{
-		{"plumbline-benchmarks", "", "", needsBenchmark},
-		{"plumbline-service-overview", "Error lines", "", nothingFails},
-		{"plumbline-service-overview", "HTTP client duration", "", "the service that is chosen first, the api, calls no other server"},
-		{"plumbline-replication-lag", "Waiting for a replica", "", "no read need wait for a replica that keeps up"},
-		{"plumbline-utilization", "Headroom", "", needsKnee},
-		{"plumbline-utilization", "Headroom over time", "", needsKnee},
-		{"plumbline-utilization", "Knee and its error", "", needsKnee},
-		{"plumbline-utilization", "Requests and the knee", "", needsKnee},
-		{"plumbline-utilization", "Size of the bottleneck", "", needsKnee},
-		{"plumbline-utilization", "Latency against utilization", "", needsKnee},
-		{"plumbline-utilization", "Shed", "", needsLimiter},
-		{"plumbline-utilization", "Limiter decisions", "", needsLimiter},
-		{"plumbline-bottleneck", "N+1 queries found", "", needsScenario},
-		{"plumbline-bottleneck", "N+1 queries over time", "", needsScenario},
-		{"plumbline-bottleneck", "Traces with an error", "", nothingFails},
-		{"plumbline-database", "N+1 queries found", "", needsScenario},
-		{"plumbline-database", "N+1 queries over time", "", needsScenario},
-		{"plumbline-database", "Rows read by sequential scans", "", needsExporter},
-		{"plumbline-database", "Traces with a failed query", "", nothingFails},
-		{"plumbline-jobs", "Jobs with an error", "", nothingFails},
-		{"plumbline-jobs", "Attempts that did not end well", "", nothingFails},
-		{"plumbline-profiling", "This service, earlier", "", needsTime},
-		{"plumbline-profiling", "Waiting for locks", "", "goroutines need not wait for each other"},
-		{"plumbline-slo", "Alerts firing", "", nothingFails},
-		{"plumbline-slo", "Alerts about this service", "", nothingFails},
-		{"plumbline-stack-health", "Telemetry given up", "", nothingFails},
-		{"plumbline-logs-and-traces", "Warnings and errors", "", nothingFails},
-		{"plumbline-logs-and-traces", "Traces with an error", "", nothingFails},
-		{"plumbline-logs-and-traces", "Telemetry dropped", "", nothingFails},
+		{"plumbline-service-overview", "Error lines", nothingFails},
+		{"plumbline-service-overview", "HTTP client duration", "the service that is chosen first, the api, calls no other server"},
+		{"plumbline-replication-lag", "Waiting for a replica", "no read need wait for a replica that keeps up"},
+		{"plumbline-utilization", "Headroom", needsKnee},
+		{"plumbline-utilization", "Headroom over time", needsKnee},
+		{"plumbline-utilization", "Knee and its error", needsKnee},
+		{"plumbline-utilization", "Requests and the knee", needsKnee},
+		{"plumbline-utilization", "Size of the bottleneck", needsKnee},
+		{"plumbline-utilization", "Latency against utilization", needsKnee},
+		{"plumbline-utilization", "Shed", needsLimiter},
+		{"plumbline-utilization", "Limiter decisions", needsLimiter},
+		{"plumbline-bottleneck", "N+1 queries found", needsScenario},
+		{"plumbline-bottleneck", "N+1 queries over time", needsScenario},
+		{"plumbline-bottleneck", "Traces with an error", nothingFails},
+		{"plumbline-database", "N+1 queries found", needsScenario},
+		{"plumbline-database", "N+1 queries over time", needsScenario},
+		{"plumbline-database", "Rows read by sequential scans", needsExporter},
+		{"plumbline-database", "Traces with a failed query", nothingFails},
+		{"plumbline-jobs", "Jobs with an error", nothingFails},
+		{"plumbline-jobs", "Attempts that did not end well", nothingFails},
+		{"plumbline-profiling", "This service, earlier", needsTime},
+		{"plumbline-profiling", "Waiting for locks", "goroutines need not wait for each other"},
+		{"plumbline-slo", "Alerts firing", nothingFails},
+		{"plumbline-slo", "Alerts about this service", nothingFails},
+		{"plumbline-stack-health", "Telemetry given up", nothingFails},
+		{"plumbline-logs-and-traces", "Warnings and errors", nothingFails},
+		{"plumbline-logs-and-traces", "Traces with an error", nothingFails},
+		{"plumbline-logs-and-traces", "Telemetry dropped", nothingFails},
 	}
 }
 
-func (s silence) covers(board, panel, target string) bool {
-	return s.board == board && (s.panel == "" || s.panel == panel) && (s.target == "" || s.target == target)
-}
-
 // everyPanelHasData asks the lab's stores what each panel of each dashboard
-// asks, with the variables set as Grafana sets them when it is opened.
+// asks, with the variables set as Grafana sets them when it is opened. The
+// dashboard of benchmarks shows the run of benchmarkShows, which comes before.
 func everyPanelHasData(t *testing.T) {
 	all, err := boards.Generated()
 	if err != nil {
@@ -75,7 +69,6 @@ func everyPanelHasData(t *testing.T) {
 	}
 	known := map[string]bool{}
 	for _, b := range all {
-		known[b.UID] = true
 		for _, p := range b.Panels {
 			known[b.UID+p.Title] = true
 		}
@@ -108,16 +101,11 @@ func boardHasData(t *testing.T, b boards.Board) {
 		values, err = b.Resolve(ctx, ask, boards.Builtin(r.To.Sub(r.From), panelStep, scraped))
 		return err
 	}
-	if len(b.Panels) == 0 || silent(b.UID, "", "") != "" {
-		if err := resolve(t.Context()); err != nil {
-			t.Skipf("%v: %s", err, silent(b.UID, "", ""))
-		}
-	}
 	eventually(t, arrival, resolve)
 	drawn, quiet := 0, 0
 	for _, p := range b.Panels {
 		for _, target := range p.Targets {
-			reason := silent(b.UID, p.Title, target.RefID)
+			reason := silent(b.UID, p.Title)
 			limit := arrival
 			if reason != "" {
 				limit = time.Millisecond
@@ -138,9 +126,9 @@ func boardHasData(t *testing.T, b boards.Board) {
 }
 
 // silent returns why a panel may have no data; "" if it may not.
-func silent(board, panel, target string) string {
+func silent(board, panel string) string {
 	for _, s := range silences() {
-		if s.covers(board, panel, target) {
+		if s.board == board && s.panel == panel {
 			return s.reason
 		}
 	}

@@ -1,7 +1,6 @@
 package email_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,17 +19,7 @@ var server *testdb.Server
 
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.TestMode)
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 func start(t *testing.T) (call func(method, path, body string) (int, string)) {

@@ -26,17 +26,7 @@ import (
 var server *testdb.Server
 
 func TestMain(m *testing.M) {
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 func TestJobOfARolledBackTransactionDoesNotExist(t *testing.T) {

@@ -40,17 +40,7 @@ var server *testdb.Server
 
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.TestMode)
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 // shop is all services in one process, each with an agent of its own.

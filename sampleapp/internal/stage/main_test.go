@@ -2,7 +2,6 @@ package stage_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,17 +28,7 @@ var copying sync.Mutex
 
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, "PostgreSQL for the tests:", err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 // open sets a variant up, with its other parts in this process.

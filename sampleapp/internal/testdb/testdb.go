@@ -2,7 +2,7 @@
 //
 // [Start] runs a server of the machine's PostgreSQL installation in a temporary
 // directory, on a free port of the loopback interface. It takes one or two
-// seconds, so a test package starts one in TestMain; [Server.New] then hands
+// seconds, so a test package starts one in TestMain by [Main]; [Server.New] then hands
 // every test a database of its own, copied from a migrated and seeded template,
 // in well under a second. A machine without PostgreSQL fails these tests and
 // names the package to install: they are never skipped.
@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +58,23 @@ func Start() (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("make the template database: %w", err), s.Stop())
 	}
 	return s, nil
+}
+
+// Main runs the tests of a package with a server, which it puts into *server and
+// stops at the end. It returns the exit status for TestMain.
+func Main(m *testing.M, server **Server) int {
+	s, err := Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "PostgreSQL for the tests:", err)
+		return 1
+	}
+	*server = s
+	code := m.Run()
+	if err := s.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // New makes a database with the schema and the rows of [SmallSizes], and

@@ -30,17 +30,7 @@ const patience = 20 * time.Second
 var server *testdb.Server
 
 func TestMain(m *testing.M) {
-	var err error
-	if server, err = testdb.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testdb.Main(m, &server))
 }
 
 // emails is an email service that answers with the given statuses in turn, and
