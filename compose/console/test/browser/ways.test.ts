@@ -84,6 +84,14 @@ describe('from a point to what is behind it', () => {
     await page.context().close();
   });
 
+  test('a comparison whose baseline has no samples says so, and draws the other side', async () => {
+    const { page, complaints } = await visit(browser, `${base}/profiles?from=now-24h&to=now&diff=1`);
+    await page.getByText('The left side, the baseline, has no sample').waitFor();
+    await page.locator('[data-flame]:not([data-flame="empty"]) canvas').first().waitFor();
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+  });
+
   test('traces are found by service and opened', async () => {
     const { page, complaints } = await visit(browser, `${base}/traces`);
     const found = page.locator('[data-traces]');
