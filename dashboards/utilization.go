@@ -217,7 +217,7 @@ func (o Options) rateAndKnee() panel {
 		WithTarget(query{"high", promql.Add(knee, half), "Knee, high"}.overTime()).
 		OverrideByName("Requests", []dashboard.DynamicConfigValue{fixedColor("blue")}).
 		OverrideByName("Knee", []dashboard.DynamicConfigValue{fixedColor("red")}).
-		OverrideByRegexp("^Knee, ", []dashboard.DynamicConfigValue{fixedColor("semi-dark-orange")}), 12, 10}
+		OverrideByRegexp("/^Knee, /", []dashboard.DynamicConfigValue{fixedColor("semi-dark-orange")}), 12, 10}
 }
 
 func headroomLine() panel {

@@ -1,5 +1,5 @@
 import { createRoot } from 'react-dom/client';
-import { App } from './app/App.tsx';
+import { App, fetchView } from './app/App.tsx';
 import { ConfigContext, loadConfig } from './app/config.ts';
 import { shipIcons } from './app/icons.ts';
 import { followLinks } from './app/place.ts';
@@ -10,6 +10,7 @@ const root = createRoot(document.getElementById('console')!);
 
 shipIcons();
 followLinks();
+fetchView(window.location.pathname);
 try {
   const [config] = await Promise.all([loadConfig(), setup()]);
   root.render(

@@ -8,11 +8,29 @@ import { useConfig } from './config.ts';
 import { usePlace } from './place.ts';
 import { useMode } from './theme.tsx';
 
-const DashboardView = lazy(() => import('../views/DashboardView.tsx'));
-const TraceView = lazy(() => import('../views/TraceView.tsx'));
-const TracesView = lazy(() => import('../views/TracesView.tsx'));
-const LogsView = lazy(() => import('../views/LogsView.tsx'));
-const ProfilesView = lazy(() => import('../views/ProfilesView.tsx'));
+/** The code of each view, by the first part of its address. */
+const code = {
+  d: () => import('../views/DashboardView.tsx'),
+  trace: () => import('../views/TraceView.tsx'),
+  traces: () => import('../views/TracesView.tsx'),
+  logs: () => import('../views/LogsView.tsx'),
+  profiles: () => import('../views/ProfilesView.tsx'),
+};
+
+const DashboardView = lazy(code.d);
+const TraceView = lazy(code.trace);
+const TracesView = lazy(code.traces);
+const LogsView = lazy(code.logs);
+const ProfilesView = lazy(code.profiles);
+
+/** fetchView starts to fetch the code of the view at a path, while the page is still being set up. Where it fails, so does the view, which says so. */
+export function fetchView(path: string): void {
+  const kind = path.split('/')[1];
+  if (kind in code) {
+    const fetching: Promise<unknown> = code[kind as keyof typeof code]();
+    fetching.catch(() => undefined);
+  }
+}
 
 /** App is the bar at the top and the view that the address names. */
 export function App() {

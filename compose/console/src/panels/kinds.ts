@@ -19,6 +19,8 @@ export interface PanelProps<P extends PanelType = PanelType> {
 /** Kind is one kind of panel. */
 export interface Kind {
   draw: ComponentType<PanelProps<never>>;
+  /** load fetches the code that draws; a panel calls it while it waits for its data. */
+  load?: () => Promise<unknown>;
   /** empty reports whether there is nothing to draw. */
   empty: (data: Data & { shown: DataFrame[] }) => boolean;
   /** Whether the panel itself draws what it has nothing of, as a stat does with its text for no value. */
@@ -32,7 +34,9 @@ export interface Kind {
 const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
 // A diff has something to draw when either of its sides has.
 const noSamples = ({ left, right }: { left: number; right: number }) => left + right === 0;
-const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>) => lazy(load) as unknown as Kind['draw'];
+const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>): Pick<Kind, 'draw' | 'load'> => ({
+  draw: lazy(load) as unknown as Kind['draw'], load,
+});
 
 const lines = {
   drawStyle: 'line', lineInterpolation: 'linear', lineWidth: 1, fillOpacity: 0, gradientMode: 'none', barAlignment: 0, showPoints: 'auto',
@@ -43,16 +47,16 @@ const lines = {
 /** panelKinds are the kinds of panels that the console draws: one for each that supported.json declares. */
 export const panelKinds: Record<PanelType, Kind> = {
   row: { draw: () => null, empty: () => true },
-  timeseries: { draw: lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines, color: 'palette-classic' },
-  stat: { draw: lazily(() => import('./StatPanel.tsx')), empty: noRows, drawsNothing: true },
-  gauge: { draw: lazily(() => import('./GaugePanel.tsx')), empty: noRows, drawsNothing: true },
-  bargauge: { draw: lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
-  table: { draw: lazily(() => import('./TablePanel.tsx')), empty: noRows, padding: 'none', custom: { align: 'auto', cellOptions: { type: 'auto' } } },
-  heatmap: { draw: lazily(() => import('./HeatmapPanel.tsx')), empty: noRows },
-  xychart: { draw: lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
-  'state-timeline': { draw: lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 }, color: 'continuous-GrYlRd' },
-  text: { draw: lazily(() => import('./TextPanel.tsx')), empty: () => false },
-  logs: { draw: lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },
-  traces: { draw: lazily(() => import('./TracesPanel.tsx')), empty: (d) => d.traces.length === 0 },
-  flamegraph: { draw: lazily(() => import('./FlameGraphPanel.tsx')), empty: (d) => !d.flame || noSamples(totals(d.flame)) },
+  timeseries: { ...lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines, color: 'palette-classic' },
+  stat: { ...lazily(() => import('./StatPanel.tsx')), empty: noRows, drawsNothing: true },
+  gauge: { ...lazily(() => import('./GaugePanel.tsx')), empty: noRows, drawsNothing: true },
+  bargauge: { ...lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
+  table: { ...lazily(() => import('./TablePanel.tsx')), empty: noRows, padding: 'none', custom: { align: 'auto', cellOptions: { type: 'auto' } } },
+  heatmap: { ...lazily(() => import('./HeatmapPanel.tsx')), empty: noRows },
+  xychart: { ...lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
+  'state-timeline': { ...lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 }, color: 'continuous-GrYlRd' },
+  text: { ...lazily(() => import('./TextPanel.tsx')), empty: () => false },
+  logs: { ...lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },
+  traces: { ...lazily(() => import('./TracesPanel.tsx')), empty: (d) => d.traces.length === 0 },
+  flamegraph: { ...lazily(() => import('./FlameGraphPanel.tsx')), empty: (d) => !d.flame || noSamples(totals(d.flame)) },
 };

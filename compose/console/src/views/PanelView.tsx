@@ -39,6 +39,10 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
   const points = Math.ceil(size.width / 100) * 100;
   const known = isPanelType(panel.type);
   const kind = known ? panelKinds[panel.type as PanelType] : undefined;
+  useEffect(() => {
+    // Where this fails, so does drawing, which says so.
+    kind?.load?.().catch(() => undefined);
+  }, [kind]);
   const data = useTask<Drawn>(size.width > 0 && known ? (signal) => load(panel, points, { values, range, signal }) : undefined, [
     panel, values, range, points,
   ]);

@@ -20,7 +20,7 @@ export function TimeControls({ range, refresh, again, loading }: { range: TimeRa
         onZoom={() => absolute(from - half, to + half)}
       />
       <RefreshPicker
-        onIntervalChanged={(interval) => change({ refresh: interval })} onRefresh={again} value={refresh} isLoading={loading} isOnCanvas
+        onIntervalChanged={(interval) => change({ refresh: interval })} onRefresh={again} value={refresh} isLoading={loading} isOnCanvas text="Refresh"
         noIntervalPicker={refresh === undefined}
       />
     </div>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
 import { declared, env, launch, panels, problem, settled, visit } from './harness.ts';
 
 const console_ = env('CONSOLE_URL');
@@ -23,6 +23,38 @@ async function uids(base: string): Promise<string[]> {
   const list = (await (await fetch(`${base}/api/dashboards`)).json()) as Array<{ uid: string; error?: string }>;
   assert.deepEqual(list.filter((b) => b.error), [], 'dashboards that cannot be read');
   return list.map((b) => b.uid);
+}
+
+interface Looks {
+  width: number;
+  theme: 'light' | 'dark';
+}
+
+/** fits checks that a dashboard is no wider than the window and that each panel has room, and takes its picture where one is wanted. */
+async function fits(t: TestContext, page: Page, uid: string, { width, theme }: Looks): Promise<void> {
+  await t.test(`${uid} fits ${width} px in ${theme} colours`, async () => {
+    await settled(page);
+    const size = await page.evaluate(() => ({
+      whole: document.documentElement.scrollWidth, seen: document.documentElement.clientWidth, theme: document.documentElement.style.colorScheme,
+    }));
+    assert.equal(size.seen, width);
+    assert.equal(size.theme, theme);
+    assert.ok(size.whole <= size.seen, `the page is ${size.whole} px wide`);
+    for (const p of await panels(page)) {
+      assert.ok(p.width >= Math.min(60, width) && p.right <= size.seen + 1, `panel ${p.title} is ${p.width} px wide and ends at ${p.right}`);
+      assert.ok(p.state === 'empty' || p.state === 'drawn', `panel ${p.title} is ${p.state}: ${p.text.slice(0, 300)}`);
+    }
+    if (pictures && (width === 1280) === (theme === 'dark')) {
+      await mkdir(pictures, { recursive: true });
+      const name = `console-${uid.replace(/^plumbline-/, '')}${width === 390 ? '-phone-light' : ''}.png`;
+      // Tables leave rows out that are beyond the window.
+      const { height } = page.viewportSize()!;
+      await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+      await settled(page);
+      await page.screenshot({ path: join(pictures, name), animations: 'disabled' });
+      await page.setViewportSize({ width, height });
+    }
+  });
 }
 
 const sets = [
@@ -50,31 +82,18 @@ for (const set of sets) {
         const drawn = seen.filter((p) => p.state === 'drawn').length;
         assert.ok(drawn >= (Least[uid] ?? 0), `${drawn} panels have data, want at least ${Least[uid]}`);
         t.diagnostic(`${uid}: ${drawn} of ${seen.length} panels have data, ${queries.total} queries, at most ${queries.peak} together, first paint ${Math.round(timing.paint)} ms, all panels ${ready} ms`);
+
+        // The same page in every width and colour: what is loaded for one is loaded for all.
+        await fits(t, page, uid, { width: 1280, theme: 'dark' });
+        await page.getByRole('button', { name: 'Light colours' }).click();
+        await fits(t, page, uid, { width: 1280, theme: 'light' });
+        await page.setViewportSize({ width: 390, height: 844 });
+        await fits(t, page, uid, { width: 390, theme: 'light' });
+        await page.getByRole('button', { name: 'Dark colours' }).click();
+        await fits(t, page, uid, { width: 390, theme: 'dark' });
+        assert.deepEqual(complaints.filter((c) => !expected(c)), [], 'what the browser complains about after a change of width and colours');
         await page.context().close();
       });
-
-      for (const width of [1280, 390]) {
-        for (const theme of ['dark', 'light'] as const) {
-          test(`${uid} fits ${width} px in ${theme} colours`, async () => {
-            const { page } = await visit(browser, `${set.base}/d/${uid}?refresh=`, { width, theme, height: width === 390 ? 844 : 900 });
-            await settled(page);
-            const size = await page.evaluate(() => ({ whole: document.documentElement.scrollWidth, seen: document.documentElement.clientWidth }));
-            assert.ok(size.whole <= size.seen, `the page is ${size.whole} px wide`);
-            for (const p of await panels(page)) {
-              assert.ok(p.width >= Math.min(60, width) && p.right <= size.seen + 1, `panel ${p.title} is ${p.width} px wide and ends at ${p.right}`);
-            }
-            if (pictures && (width === 1280 || theme === 'dark')) {
-              await mkdir(pictures, { recursive: true });
-              const name = `console-${uid.replace(/^plumbline-/, '')}${width === 390 ? '-phone' : ''}${theme === 'light' ? '-light' : ''}.png`;
-              // Tables leave rows out that are beyond the window.
-              await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-              await settled(page);
-              await page.screenshot({ path: join(pictures, name), animations: 'disabled' });
-            }
-            await page.context().close();
-          });
-        }
-      }
     }
   });
 }
