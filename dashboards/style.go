@@ -88,11 +88,12 @@ func fixedColor(color string) dashboard.DynamicConfigValue {
 // nothing replaces a value that is missing or, as a ratio of nothing to
 // nothing, no number.
 func nothing(text string) []dashboard.ValueMapping {
+	color := "text" // nothing is neither good nor bad
 	return []dashboard.ValueMapping{{SpecialValueMap: &dashboard.SpecialValueMap{
 		Type: dashboard.MappingTypeSpecialValue,
 		Options: dashboard.DashboardSpecialValueMapOptions{
 			Match:  dashboard.SpecialValueMatchNullAndNan,
-			Result: dashboard.ValueMappingResult{Text: &text},
+			Result: dashboard.ValueMappingResult{Text: &text, Color: &color},
 		},
 	}}}
 }

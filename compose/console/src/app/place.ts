@@ -39,7 +39,7 @@ export function go(address: string, replace = false): void {
   changed.dispatchEvent(new Event('change'));
 }
 
-/** change sets parameters of the present address; undefined removes one. */
+/** change sets parameters of the present address; undefined removes one. What changes nothing is no step to go back from. */
 export function change(parameters: Record<string, string | string[] | undefined>): void {
   const url = new URL(window.location.href);
   for (const [name, value] of Object.entries(parameters)) {
@@ -47,6 +47,9 @@ export function change(parameters: Record<string, string | string[] | undefined>
     for (const one of [value ?? []].flat()) {
       url.searchParams.append(name, one);
     }
+  }
+  if (url.href === window.location.href) {
+    return;
   }
   window.history.pushState(null, '', url.pathname + url.search);
   changed.dispatchEvent(new Event('change'));

@@ -53,7 +53,7 @@ export default function XYChartPanel({ panel, frames, width, height }: PanelProp
     [all]
   );
   if (all.length === 0) {
-    return <p>There is no pair of numbers to draw: an XY chart wants two number columns.</p>;
+    return <p>{panel.fieldConfig.defaults.noValue || 'There is no pair of numbers to draw: an XY chart wants two number columns.'}</p>;
   }
   const axis = (of: 'x' | 'y') => {
     const field = all[0][of];

@@ -1,4 +1,4 @@
-import type { DataFrame, EventBus, InterpolateFunction } from '@grafana/data';
+import { FieldType, type DataFrame, type EventBus, type InterpolateFunction } from '@grafana/data';
 import { lazy, type ComponentType } from 'react';
 import { totals } from '../api/pyroscope.ts';
 import type { Panel } from '../model/dashboard.ts';
@@ -32,6 +32,8 @@ export interface Kind {
 }
 
 const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
+// A line through nothing but NaN is none: quantiles of what did not happen.
+const noPoints = (d: { shown: DataFrame[] }) => !d.shown.some((f) => f.fields.some((field) => field.type === FieldType.number && field.values.some(Number.isFinite)));
 // A diff has something to draw when either of its sides has.
 const noSamples = ({ left, right }: { left: number; right: number }) => left + right === 0;
 const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>): Pick<Kind, 'draw' | 'load'> => ({
@@ -47,7 +49,7 @@ const lines = {
 /** panelKinds are the kinds of panels that the console draws: one for each that supported.json declares. */
 export const panelKinds: Record<PanelType, Kind> = {
   row: { draw: () => null, empty: () => true },
-  timeseries: { ...lazily(() => import('./TimeSeriesPanel.tsx')), empty: noRows, custom: lines, color: 'palette-classic' },
+  timeseries: { ...lazily(() => import('./TimeSeriesPanel.tsx')), empty: noPoints, custom: lines, color: 'palette-classic' },
   stat: { ...lazily(() => import('./StatPanel.tsx')), empty: noRows, drawsNothing: true },
   gauge: { ...lazily(() => import('./GaugePanel.tsx')), empty: noRows, drawsNothing: true },
   bargauge: { ...lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
