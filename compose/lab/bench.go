@@ -2,11 +2,13 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -18,7 +20,7 @@ const benchStop = 30 * time.Second
 // Bench builds sampleapp's benchmark command and runs it in the checkout with
 // the given arguments. Where a native lab is up, the run shows there: its
 // metrics are scraped, its traces and profiles are sent, and Grafana gets an
-// annotation. An exit status other than 0 is an *exec.ExitError.
+// annotation. An exit status other than 0 is an [ExitStatus].
 func Bench(ctx context.Context, c Config, args []string, out, errOut io.Writer) error {
 	c, err := c.checked()
 	if err != nil {
@@ -47,8 +49,19 @@ func Bench(ctx context.Context, c Config, args []string, out, errOut io.Writer) 
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
 	run.WaitDelay = benchStop
-	return run.Run()
+	err = run.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return ExitStatus(max(1, ended.ExitCode()))
+	}
+	return err
 }
+
+// ExitStatus is how a program ended that has said itself what is wrong.
+type ExitStatus int
+
+// Error implements error.
+func (s ExitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)) }
 
 // benchEnv tells a benchmark where the running lab is. Without a native lab it
 // tells nothing: the benchmark needs none.

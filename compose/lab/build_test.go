@@ -35,7 +35,7 @@ func toolTree(t *testing.T) Config {
 
 func recipeFile(version string) string {
 	return fmt.Sprintf(`{"builds": [{"name": "hello", "dir": "tools/hello", "package": ".",`+
-		` "version": %q, "tags": [], "version_vars": ["main.version"]}]}`, version)
+		` "version": %q, "module": "example.test/hello", "tags": [], "version_vars": ["main.version"]}]}`, version)
 }
 
 func putFile(t *testing.T, path, content string) {

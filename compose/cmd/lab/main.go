@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -62,19 +61,25 @@ func main() {
 
 // exit ends the program with the status that belongs to err.
 func exit(err error) {
-	var status *exec.ExitError // of the benchmark, which has said why
+	status, text := outcome(err)
+	if text != "" {
+		fmt.Fprintln(os.Stderr, text)
+	}
+	os.Exit(status)
+}
+
+// outcome is the status that belongs to err, and what is left to say of it.
+func outcome(err error) (status int, text string) {
+	var benchmark lab.ExitStatus
 	switch {
 	case err == nil:
-		os.Exit(0)
+		return 0, ""
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	case errors.As(err, &status):
-		os.Exit(max(1, status.ExitCode()))
-	default:
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		os.Exit(1)
+		return 2, err.Error()
+	case errors.As(err, &benchmark):
+		return int(benchmark), ""
 	}
+	return 1, "lab: " + err.Error()
 }
 
 // Run carries out one command line in the current directory's checkout.

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/cacheu/plumbline/compose/lab"
 )
 
 // noEnvironment points the lab at an empty home of its own.
@@ -41,6 +45,27 @@ func TestWrongCommandLinesSayWhatThereIs(t *testing.T) {
 	for _, command := range []string{"up", "status", "logs", "down", "build", "bench"} {
 		if err == nil || !strings.Contains(err.Error(), "\n  "+command+" ") {
 			t.Errorf("the list of commands lacks %s:\n%v", command, err)
+		}
+	}
+}
+
+// TestFailuresAreExplained: only a benchmark has said itself what went wrong. A
+// program that a build runs has not, although it ends in the same way.
+func TestFailuresAreExplained(t *testing.T) {
+	t.Parallel()
+	failed := exec.Command("sh", "-c", "exit 3").Run()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		text   string
+	}{
+		"success":                 {nil, 0, ""},
+		"a wrong command line":    {fmt.Errorf("no such flag: %w", errUsage), 2, "no such flag"},
+		"a benchmark's verdict":   {lab.ExitStatus(3), 3, ""},
+		"a build that has failed": {fmt.Errorf("build loki: %w\nundefined: x", failed), 1, "lab: build loki: exit status 3\nundefined: x"},
+	} {
+		if status, text := outcome(c.err); status != c.status || !strings.HasPrefix(text, c.text) || (c.text == "") != (text == "") {
+			t.Errorf("%s: status %d and %q, want %d and %q", name, status, text, c.status, c.text)
 		}
 	}
 }

@@ -109,6 +109,50 @@ func required(goMod, module string) (string, error) {
 	return "", fmt.Errorf("go.mod does not require %s", module)
 }
 
+// Shared are the largest modules that several servers are made of. Each version
+// of one of them compiles anew, so all servers have the same.
+var Shared = []string{
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore",
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity",
+	"github.com/AzureAD/microsoft-authentication-library-for-go",
+	"github.com/aws/aws-sdk-go-v2",
+	"github.com/aws/aws-sdk-go-v2/config",
+	"github.com/aws/aws-sdk-go-v2/service/sts",
+	"github.com/aws/smithy-go",
+	"github.com/klauspost/compress",
+	"github.com/prometheus/client_golang",
+	"github.com/prometheus/common",
+	"github.com/prometheus/procfs",
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp",
+	"go.opentelemetry.io/otel",
+	"go.opentelemetry.io/otel/sdk",
+	"go.opentelemetry.io/proto/otlp",
+	"go.uber.org/zap",
+	"golang.org/x/crypto",
+	"golang.org/x/net",
+	"golang.org/x/sys",
+	"golang.org/x/text",
+	"google.golang.org/grpc",
+	"google.golang.org/protobuf",
+}
+
+// CheckShared compares the versions of the [Shared] modules in the go.mod files,
+// by folder.
+func CheckShared(goMods map[string]string) (problems []string) {
+	for _, module := range Shared {
+		folders := map[string][]string{} // by version
+		for _, s := range Servers() {
+			if version, err := required(goMods[s.Dir], module); err == nil {
+				folders[version] = append(folders[version], s.Dir)
+			}
+		}
+		if len(folders) != 1 {
+			problems = append(problems, fmt.Sprintf("%s is required in %d versions, want one: %v", module, len(folders), folders))
+		}
+	}
+	return problems
+}
+
 // CheckBuilds compares tools/builds.json with the go.mod files, by folder, and
 // with the tags: what a binary says of itself must be what it is. Every server
 // must be built.

@@ -3,6 +3,7 @@ package serverimage_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -86,6 +87,21 @@ func TestAVersionThatMovesAloneIsCaught(t *testing.T) {
 		problems, err := serverimage.CheckBuilds(strings.Replace(text, c.old, c.new, 1), goMods(t), versions(t))
 		if err != nil || !strings.Contains(strings.Join(problems, "\n"), c.want) {
 			t.Errorf("%s: %q, %v, want %q", name, problems, err, c.want)
+		}
+	}
+}
+
+func TestServersShareTheirLargestModules(t *testing.T) {
+	t.Parallel()
+	mods := goMods(t)
+	for _, p := range serverimage.CheckShared(mods) {
+		t.Error(p)
+	}
+	for _, module := range serverimage.Shared {
+		moved := regexp.MustCompile(`(\s`+regexp.QuoteMeta(module)+` )v\S+`).ReplaceAllString(mods["prometheus"], "${1}v1.999.0")
+		problems := serverimage.CheckShared(map[string]string{"prometheus": moved, "jaeger": mods["jaeger"], "loki": mods["loki"]})
+		if len(problems) != 1 || !strings.HasPrefix(problems[0], module+" is required in ") {
+			t.Errorf("with a version of its own in prometheus: %q, want one problem with %s", problems, module)
 		}
 	}
 }
