@@ -21,6 +21,14 @@ async function picture(page: Page, name: string): Promise<void> {
 /** The overview of the api, whose requests do the most. */
 const overview = '/d/plumbline-service-overview?var-service_name=api&from=now-15m&to=now&refresh=';
 
+/** flameGraph waits until a profile is drawn. Where there is something else instead, it says what. */
+async function flameGraph(page: Page): Promise<void> {
+  const shown = page.locator('[data-flame], [role="alert"]').first();
+  await shown.waitFor();
+  assert.match((await shown.getAttribute('data-flame')) ?? '', /^\d+$/, await page.locator('body').innerText());
+  await shown.locator('canvas').first().waitFor();
+}
+
 describe('from a point to what is behind it', () => {
   test('exemplar, trace, logs, trace again, flame graph', async () => {
     const { page, complaints } = await visit(browser, base + overview);
@@ -74,11 +82,11 @@ describe('from a point to what is behind it', () => {
 
   test('two halves of a time range are compared', async () => {
     const { page, complaints } = await visit(browser, `${base}/profiles?from=now-5m&to=now`);
-    await page.locator('[data-flame]:not([data-flame="empty"]) canvas').first().waitFor();
+    await flameGraph(page);
     await picture(page, 'profiles');
     await page.getByRole('switch', { name: 'Compare two profiles' }).click({ force: true });
     await page.getByText('Left, the baseline').waitFor();
-    await page.locator('[data-flame]:not([data-flame="empty"]) canvas').first().waitFor();
+    await flameGraph(page);
     await picture(page, 'profiles-compared');
     assert.deepEqual(complaints, []);
     await page.context().close();
@@ -87,7 +95,7 @@ describe('from a point to what is behind it', () => {
   test('a comparison whose baseline has no samples says so, and draws the other side', async () => {
     const { page, complaints } = await visit(browser, `${base}/profiles?from=now-24h&to=now&diff=1`);
     await page.getByText('The left side, the baseline, has no sample').waitFor();
-    await page.locator('[data-flame]:not([data-flame="empty"]) canvas').first().waitFor();
+    await flameGraph(page);
     assert.deepEqual(complaints, []);
     await page.context().close();
   });
