@@ -2,13 +2,8 @@ package logs
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
-	"go.opentelemetry.io/otel/log"
-	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/cacheu/plumbline/agent/internal/otlp"
@@ -17,85 +12,66 @@ import (
 // scopeName is the instrumentation scope of every record.
 const scopeName = "github.com/cacheu/plumbline/agent"
 
-// shipper turns lines into OTLP records. It runs on the queue's goroutine.
+// maxKept is the largest buffer that is kept between two batches.
+const maxKept = 4 << 20
+
+// shipper sends lines to an OTLP endpoint. It is used by the queue's goroutine
+// alone.
 type shipper struct {
-	client   *otlp.Client
-	exporter *otlploghttp.Exporter
-	template sdklog.Record // carries the resource and the scope
-	records  []sdklog.Record
+	sender          *otlp.Sender
+	resource, scope []byte // the fields of them, encoded
+	schema          string
+	buf             []byte
 }
 
 func newShipper(e otlp.Endpoint, res *resource.Resource) (*shipper, error) {
-	client, err := otlp.NewClient(e)
+	sender, err := otlp.NewSender(e)
 	if err != nil {
 		return nil, err
 	}
-	compression := otlploghttp.NoCompression
-	if e.Gzip {
-		compression = otlploghttp.GzipCompression
-	}
-	exporter, err := otlploghttp.New(context.Background(),
-		otlploghttp.WithEndpointURL(e.URL),
-		otlploghttp.WithHeaders(e.Headers),
-		otlploghttp.WithTimeout(e.Timeout),
-		otlploghttp.WithCompression(compression),
-		otlploghttp.WithHTTPClient(client.Client),
-		// Certificates are the client's business. Left unset, the exporter
-		// reads the environment for them, and refuses to start where it finds
-		// some and the endpoint is a plain one.
-		otlploghttp.WithTLSClientConfig(nil),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("start log exporter: %w", err)
-	}
-	return &shipper{client: client, exporter: exporter, template: newTemplate(res)}, nil
+	return &shipper{
+		sender: sender, resource: otlp.Resource(res), schema: res.SchemaURL(),
+		scope: otlp.Scope(nil, instrumentation.Scope{Name: scopeName}),
+	}, nil
 }
-
-// newTemplate makes a record that has a resource and a scope. Only the SDK's
-// own logger can set them, so one record is emitted and kept.
-func newTemplate(res *resource.Resource) sdklog.Record {
-	var catch catcher
-	provider := sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(&catch))
-	provider.Logger(scopeName).Emit(context.Background(), log.Record{})
-	return catch.record
-}
-
-type catcher struct{ record sdklog.Record }
-
-func (c *catcher) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
-func (c *catcher) OnEmit(_ context.Context, r *sdklog.Record) error {
-	c.record = r.Clone()
-	return nil
-}
-func (c *catcher) Shutdown(context.Context) error   { return nil }
-func (c *catcher) ForceFlush(context.Context) error { return nil }
 
 // export sends lines as they stand on the console: the record's body is the
 // logfmt line, and its trace, span and severity are fields of the record.
 func (s *shipper) export(ctx context.Context, lines []*Line) error {
-	s.records = s.records[:0]
-	for _, l := range lines {
-		r := s.template.Clone()
-		r.SetTimestamp(l.time)
-		r.SetObservedTimestamp(l.time)
-		r.SetSeverity(log.Severity(l.severity))
-		r.SetSeverityText(l.severity.String())
-		r.SetBody(attribute.StringValue(l.Text()))
-		r.SetTraceID(l.trace)
-		r.SetSpanID(l.span)
-		r.SetTraceFlags(l.flags)
-		s.records = append(s.records, r)
+	s.buf = s.encode(s.buf[:0], lines)
+	err := s.sender.Send(ctx, s.buf)
+	if cap(s.buf) > maxKept {
+		s.buf = nil
 	}
-	err := s.exporter.Export(ctx, s.records)
-	clear(s.records)
 	return err
 }
 
-func (s *shipper) stop(ctx context.Context) error {
-	err := s.exporter.Shutdown(ctx)
-	s.client.Close()
-	if err != nil {
-		return errors.Join(errors.New("stop log exporter"), err)
+// encode appends an ExportLogsServiceRequest.
+func (s *shipper) encode(b []byte, lines []*Line) []byte {
+	b, message := otlp.Begin(b, 1)
+	b = append(b, s.resource...)
+	b, group := otlp.Begin(b, 2)
+	b = append(b, s.scope...)
+	for _, l := range lines {
+		b = appendRecord(b, l)
 	}
-	return nil
+	b = otlp.End(b, group)
+	return otlp.End(otlp.String(b, 3, s.schema), message)
+}
+
+func appendRecord(b []byte, l *Line) []byte {
+	b, message := otlp.Begin(b, 2)
+	b = otlp.Time(b, 1, l.time)
+	b = otlp.Varint(b, 2, uint64(max(l.severity, 0)))
+	b = otlp.String(b, 3, l.severity.String())
+	b, body := otlp.Begin(b, 5)
+	b = otlp.Bytes(b, 1, l.text[:len(l.text)-1]) // a string has the same form
+	b = otlp.End(b, body)
+	if l.trace.IsValid() {
+		b = otlp.Fixed32(b, 8, uint32(l.flags))
+		b = otlp.Bytes(b, 9, l.trace[:])
+		b = otlp.Bytes(b, 10, l.span[:])
+	}
+	b = otlp.Time(b, 11, l.time)
+	return otlp.End(b, message)
 }

@@ -142,7 +142,7 @@ func (p *Pipeline) BytesSent() uint64 {
 	if p.shipper == nil {
 		return 0
 	}
-	return p.shipper.client.BytesSent()
+	return p.shipper.sender.BytesSent()
 }
 
 // Flush sends every line that was logged before the call.
@@ -168,7 +168,7 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 		}
 	}
 	if p.shipper != nil {
-		err = errors.Join(err, p.shipper.stop(context.WithoutCancel(ctx)))
+		p.shipper.sender.Close()
 	}
 	return err
 }

@@ -132,6 +132,17 @@ func garbage(w http.ResponseWriter, _ *backend) {
 	_, _ = io.WriteString(w, "\xff\xff\xff\xff")
 }
 
+// partial takes a request and refuses so many of its spans.
+func partial(rejected int64) func(http.ResponseWriter, *backend) {
+	return func(w http.ResponseWriter, _ *backend) {
+		answer, _ := proto.Marshal(&coltracepb.ExportTraceServiceResponse{
+			PartialSuccess: &coltracepb.ExportTracePartialSuccess{RejectedSpans: rejected, ErrorMessage: "too old"},
+		})
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		_, _ = w.Write(answer)
+	}
+}
+
 func hangUp(http.ResponseWriter, *backend) { panic(http.ErrAbortHandler) }
 
 // states keeps what OnState was told.

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -45,8 +43,8 @@ type Pipeline struct {
 	resource *resource.Resource
 	queue    *batch.Queue[sdktrace.ReadOnlySpan]
 	exporter sdktrace.SpanExporter
-	client   *otlp.Client
-	keeper   *keeper // nil when every trace is sampled, or none is kept
+	sender   *otlp.Sender // nil where another exporter takes the spans
+	keeper   *keeper      // nil when every trace is sampled, or none is kept
 }
 
 // Start builds the pipeline. It does not connect: an endpoint that cannot be
@@ -54,15 +52,11 @@ type Pipeline struct {
 func Start(c Config) (*Pipeline, error) {
 	p := &Pipeline{exporter: c.Exporter, resource: c.Resource}
 	if p.exporter == nil {
-		client, err := otlp.NewClient(c.Endpoint)
+		shipper, err := newShipper(c.Endpoint, c.Resource)
 		if err != nil {
 			return nil, err
 		}
-		p.client = client
-		p.exporter, err = newExporter(c.Endpoint, client)
-		if err != nil {
-			return nil, err
-		}
+		p.exporter, p.sender = shipper, shipper.sender
 	}
 	p.queue = batch.New(batch.Config[sdktrace.ReadOnlySpan]{
 		Capacity: c.Capacity, Timeout: otlp.ExportTimeout(&c.Endpoint),
@@ -83,29 +77,6 @@ func Start(c Config) (*Pipeline, error) {
 	return p, nil
 }
 
-func newExporter(e otlp.Endpoint, client *otlp.Client) (sdktrace.SpanExporter, error) {
-	compression := otlptracehttp.NoCompression
-	if e.Gzip {
-		compression = otlptracehttp.GzipCompression
-	}
-	exporter, err := otlptrace.New(context.Background(), otlptracehttp.NewClient(
-		otlptracehttp.WithEndpointURL(e.URL),
-		otlptracehttp.WithHeaders(e.Headers),
-		otlptracehttp.WithTimeout(e.Timeout),
-		otlptracehttp.WithCompression(compression),
-		otlptracehttp.WithHTTPClient(client.Client),
-		// What is not set here, the exporter takes from the environment: the
-		// encoding, and certificates, which are the client's business and with
-		// which it refuses to start where the endpoint is a plain one.
-		otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
-		otlptracehttp.WithTLSClientConfig(nil),
-	))
-	if err != nil {
-		return nil, fmt.Errorf("start trace exporter: %w", err)
-	}
-	return exporter, nil
-}
-
 // spanLimits are the limits of [Span] for the SDK's spans.
 func spanLimits() sdktrace.SpanLimits {
 	return sdktrace.SpanLimits{
@@ -124,10 +95,10 @@ func (p *Pipeline) Stats() batch.Stats { return p.queue.Stats() }
 
 // BytesSent returns the bytes sent to the endpoint so far.
 func (p *Pipeline) BytesSent() uint64 {
-	if p.client == nil {
+	if p.sender == nil {
 		return 0
 	}
-	return p.client.BytesSent()
+	return p.sender.BytesSent()
 }
 
 // CPU returns the processor time spent on exporting; see [batch.Queue.CPU].
@@ -159,9 +130,6 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 	defer cancel()
 	if e := p.exporter.Shutdown(own); e != nil {
 		err = errors.Join(err, fmt.Errorf("stop trace exporter: %w", e))
-	}
-	if p.client != nil {
-		p.client.Close()
 	}
 	return err
 }
