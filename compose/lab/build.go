@@ -157,8 +157,13 @@ func buildStale(ctx context.Context, c Config, out io.Writer, chosen []recipe) e
 
 // atOnce is how many builds run at a time, and share the processors. Each
 // downloads, loads packages and links on its own; a second one fills those
-// gaps. Each may use all processors, or the last one would leave some idle.
+// gaps: it is the nicer one, because two that run side by side compile what they
+// share twice. Each may use all processors, or the last one would leave some idle.
 const atOnce = 2
+
+// nicer is by how much each build is nicer than the one before it: it then gets
+// a sixth of the processors.
+const nicer = 8
 
 // buildEach builds all recipes and ends at the first error.
 func buildEach(ctx context.Context, c Config, out io.Writer, stale []recipe) error {
@@ -173,7 +178,8 @@ func buildEach(ctx context.Context, c Config, out io.Writer, stale []recipe) err
 			if ctx.Err() != nil {
 				return
 			}
-			if err := r.build(ctx, c, out, fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))); err != nil {
+			title := fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))
+			if err := r.build(ctx, c, out, title, nicer*i); err != nil {
 				cancel(err) // the first one counts
 			}
 		})
@@ -214,7 +220,7 @@ func staleRecipes(c Config, recipes []recipe) ([]recipe, error) {
 
 // build builds one recipe beside its place and renames it there: a build that
 // is cut short leaves the old program, and a lab that runs it goes on.
-func (r recipe) build(ctx context.Context, c Config, out io.Writer, title string) error {
+func (r recipe) build(ctx context.Context, c Config, out io.Writer, title string, nice int) error {
 	key, err := r.key(c.Root)
 	if err != nil {
 		return err
@@ -228,7 +234,7 @@ func (r recipe) build(ctx context.Context, c Config, out io.Writer, title string
 		title: "building " + title, dir: filepath.Join(c.Root, r.Dir),
 		// As many compilers as processors, each of which uses one: they take a
 		// quarter less processor time than compilers that use all.
-		env: []string{"CGO_ENABLED=0", "GOMAXPROCS=1"}, args: r.arguments(fresh),
+		env: []string{"CGO_ENABLED=0", "GOMAXPROCS=1"}, args: r.arguments(fresh), nice: nice,
 	}
 	if err := job.run(ctx, out); err != nil {
 		return fmt.Errorf("build %s: %w", r.Name, err)
@@ -253,13 +259,14 @@ type goJob struct {
 	dir   string
 	env   []string
 	args  []string
+	nice  int
 }
 
 // run runs the go command without workspace or toolchain downloads, as
 // [command.run] does.
 func (j goJob) run(ctx context.Context, out io.Writer) error {
 	env := append([]string{"GOWORK=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"}, j.env...)
-	return command{title: j.title, dir: j.dir, program: "go", args: j.args, env: env}.run(ctx, out)
+	return command{title: j.title, dir: j.dir, program: "go", args: j.args, env: env, nice: j.nice}.run(ctx, out)
 }
 
 // command is one run of a program that builds something.
@@ -269,6 +276,7 @@ type command struct {
 	program string
 	args    []string
 	env     []string // besides the caller's own
+	nice    int      // how much it and what it starts gives way to others, 0 to 19
 }
 
 // run runs the program and prints the title and the elapsed time meanwhile. Its
@@ -286,6 +294,10 @@ func (j command) run(ctx context.Context, out io.Writer) error {
 	finished := make(chan error, 1)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run %s: %w; install it and put it on PATH", filepath.Base(j.program), err)
+	}
+	if j.nice > 0 {
+		// A program that gives way too little is no reason to fail.
+		_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, min(j.nice, 19))
 	}
 	go func() { finished <- cmd.Wait() }()
 	ticker := time.NewTicker(progressEvery)
