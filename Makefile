@@ -193,3 +193,8 @@ test-docker: ## The lab in Docker, end to end, where an engine answers
 .PHONY: overhead
 overhead: ## Measure what the agent costs beside others and write docs/overhead.md; PART=requests,logs,server,memory
 	cd internal/overhead && $(GO) run ./cmd/overhead -out results.json -doc ../../docs/overhead.md $(if $(PART),-part $(PART)) $(if $(ROUNDS),-rounds $(ROUNDS))
+
+# A small form, to see that it works: make cost ARGS="-instances 20 -routes 3 -hours 1 -out /tmp/results.json -doc ''"
+.PHONY: cost
+cost: ## Measure what rules and dashboards cost Prometheus at 1,000 instances and write docs/cost.md; ARGS="-flavor classic"
+	cd internal/contract && $(GO) run ./cost -out cost/results.json -doc ../../docs/cost.md $(ARGS)

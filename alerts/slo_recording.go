@@ -11,12 +11,14 @@ import (
 // sloRecording counts requests once, at the shortest window and per service,
 // and builds everything longer from those few series. Reading raw histograms
 // of every instance and route over three days, twice a minute, would cost
-// more than all other rules together.
+// more than all other rules together. For the same reason rules read what an
+// earlier one of the group has recorded: rules of a group are evaluated in
+// order, at one time, and each sees what those before it have written.
 //
 // The price is that a 5-minute rate lags: the ratio over an hour reacts to an
 // outage about two and a half minutes later than raw counters would.
 func sloRecording(o Options) (Group, error) {
-	slow, err := o.objectives().SlowRate(o.Flavor, o.window(rateWindow))
+	slow, err := o.objectives().SlowRateOf(o.Flavor, o.window(rateWindow), promql.Value(catalog.ServiceAnswered))
 	if err != nil {
 		return Group{}, err
 	}
@@ -28,7 +30,7 @@ func sloRecording(o Options) (Group, error) {
 		Interval: o.interval(),
 		Rules: []Rule{
 			record(catalog.ServiceRequests, all.By(by...).Rate()),
-			record(catalog.ServiceErrors, slo.Errors(all, by...)),
+			record(catalog.ServiceErrors, slo.ErrorsOf(all, promql.Value(catalog.ServiceRequests), by...)),
 			record(catalog.ServiceAnswered, all.Where(slo.IsAnswered()).By(by...).Rate()),
 			record(catalog.ServiceSlow, slow),
 		},

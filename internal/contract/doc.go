@@ -20,5 +20,7 @@
 //	e2e          the native lab on real servers, where PLUMBLINE_E2E is set
 //	stores       what e2e asks the servers' own APIs
 //	consolecheck the dashboards against what the lab console declares to draw
+//	synth        metrics of services that do not exist, as many as one likes
+//	cost         what rules and dashboards cost Prometheus: make cost
 //	readme       the first Go block of README.md against the Examples
 package contract

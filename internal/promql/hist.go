@@ -152,18 +152,24 @@ func (d Distribution) FractionAtMost(threshold float64) (Expr, error) {
 // threshold. Thresholds are as in FractionAtMost. From a native histogram the
 // result is NaN without observations.
 func (d Distribution) RateAbove(threshold float64) (Expr, error) {
+	return d.RateAboveOf(threshold, d.Rate())
+}
+
+// RateAboveOf is RateAbove where the rate of all observations is known already,
+// as a series with the same labels, so that they need not be counted again.
+func (d Distribution) RateAboveOf(threshold float64, all Expr) (Expr, error) {
 	if d.flavor == Native {
 		fraction, err := d.FractionAtMost(threshold)
 		if err != nil {
 			return Expr{}, err
 		}
-		return Mul(Complement(fraction), d.Rate()), nil
+		return Mul(Complement(fraction), all), nil
 	}
 	within, err := d.bucket(threshold)
 	if err != nil {
 		return Expr{}, err
 	}
-	return Sub(d.Rate(), within), nil
+	return Sub(all, within), nil
 }
 
 // bucket returns the rate of the classic bucket whose bound is the threshold.

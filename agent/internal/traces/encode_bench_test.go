@@ -10,6 +10,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
@@ -25,9 +26,9 @@ func batchOf(tb testing.TB, n int) []sdktrace.ReadOnlySpan {
 	for range n {
 		_, span := tracer.Start(context.Background(), traces.SpanStart{Name: "SELECT orders", Kind: trace.SpanKindClient, Time: time.Now()})
 		span.Describe([]attribute.KeyValue{
-			attribute.String("db.system.name", "postgresql"), attribute.String("db.operation.name", "SELECT"),
-			attribute.String("db.query.text", "SELECT id, total FROM orders WHERE user_id = ? ORDER BY created_at DESC LIMIT ?"),
-			attribute.String("db.namespace", "shop"), attribute.String("server.address", "127.0.0.1"), attribute.Int("server.port", 5432),
+			attribute.String(catalog.AttrDBSystemName, "postgresql"), attribute.String(catalog.AttrDBOperationName, "SELECT"),
+			attribute.String(catalog.AttrDBQueryText, "SELECT id, total FROM orders WHERE user_id = ? ORDER BY created_at DESC LIMIT ?"),
+			attribute.String(catalog.AttrDBNamespace, "shop"), attribute.String(catalog.AttrServerAddress, "127.0.0.1"), attribute.Int(catalog.AttrServerPort, 5432),
 		})
 		span.End()
 	}

@@ -15,6 +15,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/agent/internal/traces"
 )
 
@@ -70,7 +71,7 @@ func TestEveryFieldIsSent(t *testing.T) {
 	b := newBackend(t)
 	const schema = "https://opentelemetry.io/schemas/1.37.0"
 	p, _ := start(t, b.URL, func(c *traces.Config) {
-		c.Resource = resource.NewWithAttributes(schema, attribute.String("service.name", "shop"), attribute.Int("n", 3))
+		c.Resource = resource.NewWithAttributes(schema, attribute.String(catalog.ResServiceName, "shop"), attribute.Int("n", 3))
 	})
 	state, err := trace.ParseTraceState("vendor=1")
 	if err != nil {
@@ -111,7 +112,7 @@ func TestEveryFieldIsSent(t *testing.T) {
 		SchemaUrl: schema,
 		Resource: &resourcepb.Resource{Attributes: []*commonpb.KeyValue{
 			{Key: "n", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: 3}}},
-			{Key: "service.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: "shop"}}},
+			{Key: catalog.ResServiceName, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: "shop"}}},
 		}},
 		ScopeSpans: []*tracepb.ScopeSpans{
 			{

@@ -84,6 +84,25 @@ func Builtin(length, step, scrape time.Duration) Values {
 	}
 }
 
+// Step returns the distance of points at which Grafana asks for a time range, in
+// a panel of so many pixels: what a pixel covers, rounded to a length that
+// people use, and no less than the scrape interval.
+func Step(length time.Duration, pixels int, scrape time.Duration) time.Duration {
+	exact := length / time.Duration(pixels)
+	for _, round := range []struct{ below, step time.Duration }{
+		{1500 * time.Millisecond, time.Second}, {3500 * time.Millisecond, 2 * time.Second}, {7500 * time.Millisecond, 5 * time.Second},
+		{12500 * time.Millisecond, 10 * time.Second}, {17500 * time.Millisecond, 15 * time.Second}, {25 * time.Second, 20 * time.Second},
+		{45 * time.Second, 30 * time.Second}, {90 * time.Second, time.Minute}, {210 * time.Second, 2 * time.Minute},
+		{450 * time.Second, 5 * time.Minute}, {750 * time.Second, 10 * time.Minute}, {1050 * time.Second, 15 * time.Minute},
+		{25 * time.Minute, 20 * time.Minute}, {45 * time.Minute, 30 * time.Minute}, {90 * time.Minute, time.Hour},
+	} {
+		if exact < round.below {
+			return max(round.step, scrape)
+		}
+	}
+	return exact.Round(time.Hour)
+}
+
 // Fill puts values into a text; what has none stays as it is.
 func (v Values) Fill(text string) string {
 	reference := regexp.MustCompile(`\$(\w+)|\$\{(\w+)\}`)

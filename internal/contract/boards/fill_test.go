@@ -48,3 +48,19 @@ func TestAVariableWithoutValuesIsAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestStepIsWhatGrafanaAsksFor(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[time.Duration]time.Duration{
+		time.Minute:        15 * time.Second, // no less than a scrape
+		time.Hour:          15 * time.Second,
+		6 * time.Hour:      15 * time.Second,
+		12 * time.Hour:     30 * time.Second,
+		24 * time.Hour:     time.Minute,
+		7 * 24 * time.Hour: 10 * time.Minute,
+	} {
+		if got := boards.Step(length, 1280, 15*time.Second); got != want {
+			t.Errorf("a step of %s over %s, want %s", got, length, want)
+		}
+	}
+}

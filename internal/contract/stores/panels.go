@@ -29,7 +29,7 @@ func (p Prometheus) Points(ctx context.Context, expr string, instant bool, r Ran
 		path = "/api/v1/query_range"
 		query = url.Values{"query": {expr}, "start": {unix(r.From)}, "end": {unix(r.To)}, "step": {strconv.FormatFloat(r.Step.Seconds(), 'f', 3, 64)}}
 	}
-	if err := get(ctx, p.URL, path, query, &answer); err != nil {
+	if err := p.get(ctx, path, query, &answer); err != nil {
 		return 0, fmt.Errorf("query %q: %w", expr, err)
 	}
 	if answer.Data.ResultType == "scalar" {
@@ -62,7 +62,7 @@ func (p Prometheus) Points(ctx context.Context, expr string, instant bool, r Ran
 func (p Prometheus) LabelValues(ctx context.Context, label, selector string, from, to time.Time) ([]string, error) {
 	var answer promAnswer[[]string]
 	query := url.Values{"match[]": {selector}, "start": {unix(from)}, "end": {unix(to)}}
-	if err := get(ctx, p.URL, "/api/v1/label/"+label+"/values", query, &answer); err != nil {
+	if err := p.get(ctx, "/api/v1/label/"+label+"/values", query, &answer); err != nil {
 		return nil, fmt.Errorf("values of %s over %s: %w", label, selector, err)
 	}
 	return answer.Data, nil

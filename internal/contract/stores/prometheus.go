@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -9,7 +10,15 @@ import (
 )
 
 // Prometheus is a client of Prometheus at a base URL.
-type Prometheus struct{ URL string }
+type Prometheus struct {
+	URL string
+	// Timeout bounds one query. Defaults to the package's.
+	Timeout time.Duration
+}
+
+func (p Prometheus) get(ctx context.Context, path string, query url.Values, out any) error {
+	return getWithin(ctx, cmp.Or(p.Timeout, Timeout), p.URL, path, query, out)
+}
 
 // Sample is one series of an instant query.
 type Sample struct {
@@ -35,7 +44,7 @@ func (p Prometheus) Query(ctx context.Context, expr string) ([]Sample, error) {
 			Histogram any
 		}
 	}]
-	if err := get(ctx, p.URL, "/api/v1/query", url.Values{"query": {expr}}, &answer); err != nil {
+	if err := p.get(ctx, "/api/v1/query", url.Values{"query": {expr}}, &answer); err != nil {
 		return nil, fmt.Errorf("query %q: %w", expr, err)
 	}
 	samples := make([]Sample, 0, len(answer.Data.Result))
@@ -72,7 +81,7 @@ func (p Prometheus) Exemplars(ctx context.Context, expr string, from, to time.Ti
 		}
 	}]
 	query := url.Values{"query": {expr}, "start": {unix(from)}, "end": {unix(to)}}
-	if err := get(ctx, p.URL, "/api/v1/query_exemplars", query, &answer); err != nil {
+	if err := p.get(ctx, "/api/v1/query_exemplars", query, &answer); err != nil {
 		return nil, fmt.Errorf("exemplars of %q: %w", expr, err)
 	}
 	var out []Exemplar
@@ -97,7 +106,7 @@ func (p Prometheus) Rules(ctx context.Context) (map[string][]Rule, error) {
 			Rules []Rule
 		}
 	}]
-	if err := get(ctx, p.URL, "/api/v1/rules", nil, &answer); err != nil {
+	if err := p.get(ctx, "/api/v1/rules", nil, &answer); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	groups := make(map[string][]Rule)
@@ -110,6 +119,8 @@ func (p Prometheus) Rules(ctx context.Context) (map[string][]Rule, error) {
 // Rule is one rule as Prometheus has loaded it.
 type Rule struct {
 	Name, Type, Health, LastError, State string
+	// EvaluationTime is how long its last evaluation took, in seconds.
+	EvaluationTime float64
 }
 
 func unix(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }

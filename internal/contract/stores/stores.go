@@ -17,16 +17,21 @@ import (
 	"time"
 )
 
-// Timeout bounds one query.
+// Timeout bounds one query, unless a client has another bound.
 const Timeout = 15 * time.Second
 
 // maxAnswer bounds what is read of one answer.
 const maxAnswer = 64 << 20
 
-var client = &http.Client{Timeout: Timeout}
+var client = &http.Client{}
 
 // get decodes the JSON answer of a GET into out.
 func get(ctx context.Context, base, path string, query url.Values, out any) error {
+	return getWithin(ctx, Timeout, base, path, query, out)
+}
+
+// getWithin is get with another bound.
+func getWithin(ctx context.Context, limit time.Duration, base, path string, query url.Values, out any) error {
 	address := base + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
@@ -35,7 +40,7 @@ func get(ctx context.Context, base, path string, query url.Values, out any) erro
 	if err != nil {
 		return err
 	}
-	return do(r, out)
+	return do(r, limit, out)
 }
 
 // post sends a JSON body and decodes the JSON answer into out.
@@ -49,11 +54,13 @@ func post(ctx context.Context, address string, in, out any) error {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	return do(r, out)
+	return do(r, Timeout, out)
 }
 
-func do(r *http.Request, out any) error {
-	response, err := client.Do(r)
+func do(r *http.Request, limit time.Duration, out any) error {
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
+	defer cancel()
+	response, err := client.Do(r.WithContext(ctx))
 	if err != nil {
 		return err
 	}

@@ -114,8 +114,13 @@ func Requests(f promql.Flavor, w promql.Window, ms ...promql.Matcher) promql.Dis
 // Errors returns the server errors per second of d, split by the given labels.
 // It is 0, and not absent, where there were requests and no error.
 func Errors(d promql.Distribution, by ...catalog.Label) promql.Expr {
-	return promql.Or(d.Where(IsError()).By(by...).Rate(),
-		promql.Times(d.By(by...).Rate(), promql.Number(0)))
+	return ErrorsOf(d, d.By(by...).Rate(), by...)
+}
+
+// ErrorsOf is Errors where the rate of all requests, split by the same labels,
+// is known already, so that they need not be counted again.
+func ErrorsOf(d promql.Distribution, all promql.Expr, by ...catalog.Label) promql.Expr {
+	return promql.Or(d.Where(IsError()).By(by...).Rate(), promql.Times(all, promql.Number(0)))
 }
 
 // ErrorRatio returns the share of the requests of d, 0 to 1, that ended in a
@@ -139,8 +144,13 @@ func (o Objectives) SlowRatio(d promql.Distribution, by ...catalog.Label) (promq
 // is 0, and not NaN, for a service that answers nothing, so that sums over
 // time stay numbers. It fails where Validate would.
 func (o Objectives) SlowRate(f promql.Flavor, w promql.Window) (promql.Expr, error) {
-	answered := Requests(f, w, IsAnswered()).By(ServiceLabels()...)
-	slow, err := answered.RateAbove(promql.Seconds(o.Latency))
+	return o.SlowRateOf(f, w, Requests(f, w, IsAnswered()).By(ServiceLabels()...).Rate())
+}
+
+// SlowRateOf is SlowRate where the rate of the answered requests of every
+// service is known already, so that they need not be counted again.
+func (o Objectives) SlowRateOf(f promql.Flavor, w promql.Window, answered promql.Expr) (promql.Expr, error) {
+	slow, err := Requests(f, w, IsAnswered()).By(ServiceLabels()...).RateAboveOf(promql.Seconds(o.Latency), answered)
 	if err != nil {
 		return promql.Expr{}, fmt.Errorf("latency objective %v: %w", o.Latency, err)
 	}
@@ -148,5 +158,5 @@ func (o Objectives) SlowRate(f promql.Flavor, w promql.Window) (promql.Expr, err
 		return slow, nil
 	}
 	return promql.Or(promql.AtLeast(slow, promql.Number(0)),
-		promql.Times(answered.Rate(), promql.Number(0))), nil
+		promql.Times(answered, promql.Number(0))), nil
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cacheu/plumbline/internal/contract/synth"
+	"github.com/cacheu/plumbline/internal/promql"
+)
+
+// Results is everything that was measured, as it is kept in the results file.
+type Results struct {
+	Native  *Measured `json:"native,omitempty"`
+	Classic *Measured `json:"classic,omitempty"`
+}
+
+// Measured is one run, with histograms of one form.
+type Measured struct {
+	Machine Machine `json:"machine"`
+	Flavor  string  `json:"flavor"`
+	Form    Form    `json:"form"`
+	Stored  Stored  `json:"stored"`
+	Server  Use     `json:"prometheus"`
+	Groups  []Group `json:"rule_groups"`
+	Spans   []Span  `json:"spans,omitempty"`
+}
+
+// Machine is where and when the results were had.
+type Machine struct {
+	Date string `json:"date"`
+	Go   string `json:"go"`
+	CPU  string `json:"cpu"`
+	// Cores is the number of processors that the machine has.
+	Cores int `json:"cores"`
+	// Memory is what it has, in bytes.
+	Memory int64 `json:"memory_bytes"`
+}
+
+// Form is how much there was.
+type Form struct {
+	Services  int `json:"services"`
+	Instances int `json:"instances"`
+	Routes    int `json:"routes"`
+	// Hours is the longer time range of the dashboards.
+	Hours int `json:"hours"`
+	// Scrape is the time between two samples, in seconds.
+	Scrape float64 `json:"scrape_seconds"`
+}
+
+// Stored is what Prometheus held.
+type Stored struct {
+	// All is the number of series that were scraped. Of those, Whole had raw
+	// samples for the time range of the dashboards, Hour for that of the longest
+	// window of the rules, and Short for that of the shortest.
+	All   int `json:"series"`
+	Whole int `json:"series_whole_range"`
+	Hour  int `json:"series_an_hour"`
+	Short int `json:"series_minutes"`
+	// Recorded is the number of recorded series.
+	Recorded int `json:"series_recorded"`
+	// Samples were written as blocks, within Seconds.
+	Samples int64   `json:"samples_in_blocks"`
+	Seconds float64 `json:"seconds_to_write_blocks"`
+	// PerSecond is how many samples came in while it was measured, and Behind how
+	// late they came at most, in seconds.
+	PerSecond float64 `json:"samples_per_second"`
+	Behind    float64 `json:"late_seconds"`
+}
+
+// Use is what Prometheus used.
+type Use struct {
+	// Memory is its largest resident memory in bytes.
+	Memory int64 `json:"memory_bytes"`
+}
+
+func (o options) form() Form {
+	return Form{Services: o.services, Instances: o.instances, Routes: o.routes, Hours: o.hours, Scrape: synth.Interval.Seconds()}
+}
+
+func (b Board) sum() (sum float64) {
+	for _, q := range b.Queries {
+		sum += q.Seconds
+	}
+	return sum
+}
+
+func (r *Results) put(m Measured) {
+	if m.Flavor == promql.Classic.String() {
+		r.Classic = &m
+		return
+	}
+	r.Native = &m
+}
+
+// load reads earlier results; none are no error.
+func load(file string) (Results, error) {
+	var r Results
+	content, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("read earlier results: %w", err)
+	}
+	if err := json.Unmarshal(content, &r); err != nil {
+		return r, fmt.Errorf("read earlier results from %s: %w; delete the file to begin anew", file, err)
+	}
+	return r, nil
+}
+
+func (r Results) save(file string) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode results: %w", err)
+	}
+	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return nil
+}
+
+func thisMachine() Machine {
+	m := Machine{Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), CPU: processor(), Cores: runtime.NumCPU()}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		m.Memory = kibibytes(string(text), "MemTotal") << 10
+	}
+	return m
+}
+
+// processor returns the name of the processor, as Linux has it.
+func processor() string {
+	file, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	defer func() { _ = file.Close() }()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// median returns the middle of the values; 0 if there are none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
