@@ -57,7 +57,8 @@ export function PanelView({ panel, values, range, eventBus }: Props) {
           loadingState={data.loading ? LoadingState.Loading : LoadingState.Done} displayMode={panel.transparent ? 'transparent' : 'default'}
           actions={
             data.value && data.value.exemplars.length > 0 ? (
-              <IconButton name="list-ul" aria-label={`${title}: single requests`} tooltip="Single requests, slowest first" onClick={() => setList(true)} />
+              // The tooltip is its name, too.
+              <IconButton name="list-ul" tooltip={`${title}: single requests, slowest first`} onClick={() => setList(true)} />
             ) : undefined
           }
         >

@@ -64,6 +64,7 @@ function Choice({ variable, resolved }: { variable: Variable; resolved?: Resolve
 
 const getStyles = (theme: GrafanaTheme2) => ({
   bar: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginBottom: theme.spacing(1) }),
-  one: css({ display: 'flex', alignItems: 'center' }),
+  // Where both have no room side by side, the choice goes below its name.
+  one: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', maxWidth: '100%' }),
   problem: css({ color: theme.colors.error.text, marginLeft: theme.spacing(1), maxWidth: 360 }),
 });

@@ -151,7 +151,7 @@ function shows(p: Panel): boolean {
     case 'xychart':
     case 'state-timeline':
     case 'flamegraph':
-      return p.colored > 50;
+      return p.colored > 0; // a lab of two minutes has lines of a few pixels
     case 'stat':
     case 'bargauge':
       return p.text.replace(p.title, '').trim().length > 0;
