@@ -161,8 +161,8 @@ func buildStale(ctx context.Context, c Config, out io.Writer, chosen []recipe) e
 // share twice. Each may use all processors, or the last one would leave some idle.
 const atOnce = 2
 
-// nicer is by how much each build is nicer than the one before it: it then gets
-// a sixth of the processors.
+// nicer is by how much each build is nicer than the one before it: beside it,
+// it gets about a seventh of the processors.
 const nicer = 8
 
 // buildEach builds all recipes and ends at the first error.

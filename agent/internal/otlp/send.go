@@ -51,8 +51,8 @@ func NewSender(e Endpoint) (*Sender, error) {
 	}
 	s := &Sender{endpoint: e, client: client}
 	if e.Gzip {
-		// The fastest level: half a percent larger than the default on batches of
-		// spans and log lines, for half the time.
+		// The fastest level: a batch of spans gets 3 % larger than by the default
+		// one, in half the time (BenchmarkCompress of package traces).
 		s.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is one of gzip's own
 	}
 	return s, nil

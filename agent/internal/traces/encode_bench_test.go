@@ -1,7 +1,10 @@
 package traces_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -65,4 +68,27 @@ func BenchmarkEncode(b *testing.B) {
 		bytes = len(encode(spans))
 	}
 	b.ReportMetric(float64(bytes)/float64(len(spans)), "bytes/span")
+}
+
+// BenchmarkCompress is the cost of a batch of 512 spans by gzip's levels.
+func BenchmarkCompress(b *testing.B) {
+	batch := bytes.Clone(traces.Encoder(resource.Empty())(batchOf(b, 512)))
+	for name, level := range map[string]int{"fastest": gzip.BestSpeed, "default": gzip.DefaultCompression} {
+		b.Run(name, func(b *testing.B) {
+			var out bytes.Buffer
+			w, err := gzip.NewWriterLevel(&out, level)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				out.Reset()
+				w.Reset(&out)
+				_, err := w.Write(batch)
+				if err := errors.Join(err, w.Close()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(out.Len())/float64(len(batch)), "of-the-size")
+		})
+	}
 }

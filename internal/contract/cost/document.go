@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 // What was promised, and the figures are held against.
@@ -82,11 +84,11 @@ func (m *Measured) documentGroups(b *strings.Builder) {
 |---|---:|---:|---:|---:|---|---|
 `, len(m.Groups[0].Seconds))
 	groups := slices.Clone(m.Groups)
-	slices.SortStableFunc(groups, func(x, y Group) int { return cmp.Compare(median(y.Seconds), median(x.Seconds)) })
+	slices.SortStableFunc(groups, func(x, y Group) int { return cmp.Compare(measured.Median(y.Seconds), measured.Median(x.Seconds)) })
 	missed := 0.0
 	for _, g := range groups {
 		missed += g.Missed
-		fmt.Fprintf(b, "| %s | %.0f s | %s | %s | %.1f %% | %s | `%s`, %s |\n", g.Name, g.Interval, seconds(median(g.Seconds)), seconds(slices.Max(g.Seconds)),
+		fmt.Fprintf(b, "| %s | %.0f s | %s | %s | %.1f %% | %s | `%s`, %s |\n", g.Name, g.Interval, seconds(measured.Median(g.Seconds)), seconds(slices.Max(g.Seconds)),
 			100*slices.Max(g.Seconds)/g.Interval, kept(slices.Max(g.Seconds) < mayTake*g.Interval), g.Slowest, seconds(g.Takes))
 	}
 	if missed > 0 {

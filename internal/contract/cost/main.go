@@ -31,6 +31,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/promql"
 )
 
@@ -76,16 +77,16 @@ func Run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err := o.validate(); err != nil {
 		return err
 	}
-	results, err := load(o.out)
+	results, err := measured.Load[Results](o.out)
 	if err != nil {
 		return err
 	}
-	measured, err := o.measure(ctx, getenv, flavor)
+	one, err := o.measure(ctx, getenv, flavor)
 	if err != nil {
 		return err
 	}
-	results.put(measured)
-	if err := results.save(o.out); err != nil {
+	results.put(one)
+	if err := measured.Save(o.out, results); err != nil {
 		return err
 	}
 	return results.write(o.doc)

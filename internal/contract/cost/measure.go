@@ -13,6 +13,7 @@ import (
 	"github.com/cacheu/plumbline/agent/catalog"
 	"github.com/cacheu/plumbline/internal/contract/repo"
 	"github.com/cacheu/plumbline/internal/contract/synth"
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/promql"
 )
 
@@ -41,7 +42,7 @@ func (o options) measure(ctx context.Context, getenv func(string) string, flavor
 		return m, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	m = Measured{Machine: thisMachine(), Flavor: flavor.String(), Form: o.form()}
+	m = Measured{Machine: measured.ThisMachine(), Flavor: flavor.String(), Form: o.form()}
 	h := newHistory(population, time.Now(), o.hours)
 	if m.Stored, err = o.store(ctx, h, filepath.Join(dir, "data")); err != nil {
 		return m, err

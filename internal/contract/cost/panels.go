@@ -10,6 +10,7 @@ import (
 	"github.com/cacheu/plumbline/internal/contract/boards"
 	"github.com/cacheu/plumbline/internal/contract/stores"
 	"github.com/cacheu/plumbline/internal/contract/synth"
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 const (
@@ -142,7 +143,7 @@ func (o options) query(ctx context.Context, client stores.Prometheus, q *Query, 
 			break
 		}
 	}
-	q.Seconds = median(took)
+	q.Seconds = measured.Median(took)
 }
 
 // reason is what the document says of an error, without the query.

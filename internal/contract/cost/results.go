@@ -1,17 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
-	"time"
-
 	"github.com/cacheu/plumbline/internal/contract/synth"
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/promql"
 )
 
@@ -23,24 +14,13 @@ type Results struct {
 
 // Measured is one run, with histograms of one form.
 type Measured struct {
-	Machine Machine `json:"machine"`
-	Flavor  string  `json:"flavor"`
-	Form    Form    `json:"form"`
-	Stored  Stored  `json:"stored"`
-	Server  Use     `json:"prometheus"`
-	Groups  []Group `json:"rule_groups"`
-	Spans   []Span  `json:"spans,omitempty"`
-}
-
-// Machine is where and when the results were had.
-type Machine struct {
-	Date string `json:"date"`
-	Go   string `json:"go"`
-	CPU  string `json:"cpu"`
-	// Cores is the number of processors that the machine has.
-	Cores int `json:"cores"`
-	// Memory is what it has, in bytes.
-	Memory int64 `json:"memory_bytes"`
+	Machine measured.Machine `json:"machine"`
+	Flavor  string           `json:"flavor"`
+	Form    Form             `json:"form"`
+	Stored  Stored           `json:"stored"`
+	Server  Use              `json:"prometheus"`
+	Groups  []Group          `json:"rule_groups"`
+	Spans   []Span           `json:"spans,omitempty"`
 }
 
 // Form is how much there was.
@@ -97,64 +77,4 @@ func (r *Results) put(m Measured) {
 		return
 	}
 	r.Native = &m
-}
-
-// load reads earlier results; none are no error.
-func load(file string) (Results, error) {
-	var r Results
-	content, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return r, fmt.Errorf("read earlier results: %w", err)
-	}
-	if err := json.Unmarshal(content, &r); err != nil {
-		return r, fmt.Errorf("read earlier results from %s: %w; delete the file to begin anew", file, err)
-	}
-	return r, nil
-}
-
-func (r Results) save(file string) error {
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode results: %w", err)
-	}
-	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	return nil
-}
-
-func thisMachine() Machine {
-	m := Machine{Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), CPU: processor(), Cores: runtime.NumCPU()}
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		m.Memory = kibibytes(string(text), "MemTotal") << 10
-	}
-	return m
-}
-
-// processor returns the name of the processor, as Linux has it.
-func processor() string {
-	file, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	defer func() { _ = file.Close() }()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-// median returns the middle of the values; 0 if there are none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

@@ -11,12 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/cacheu/plumbline/compose/lab"
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 const (
@@ -174,16 +173,5 @@ func (p *prometheus) use() (Use, error) {
 	if err != nil {
 		return Use{}, fmt.Errorf("read what Prometheus used: %w", err)
 	}
-	return Use{Memory: kibibytes(string(text), "VmHWM") << 10}, nil
-}
-
-// kibibytes finds a figure in a file of /proc; 0 where there is none.
-func kibibytes(text, key string) int64 {
-	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, key+":"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return n
-		}
-	}
-	return 0
+	return Use{Memory: measured.Bytes(string(text), "VmHWM")}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/overhead/stacks"
 )
 
@@ -69,7 +70,7 @@ of the assembled set go to the null device.
 			if s.SampleRatio < 1 {
 				base = stacks.Assembled1
 			}
-			fmt.Fprintf(b, "| %s | %.2f µs | %d | %d | %.2f | %.2f |\n", s.Name, median(m.Nanos)/1e3, m.Allocs, m.Bytes,
+			fmt.Fprintf(b, "| %s | %.2f µs | %d | %d | %.2f | %.2f |\n", s.Name, measured.Median(m.Nanos)/1e3, m.Allocs, m.Bytes,
 				roundRatio(m, r.request(base, exporting)), roundRatio(m, r.request(stacks.OtelGin, exporting)))
 		}
 	}
@@ -96,7 +97,7 @@ func roundRatio(m, base Request) float64 {
 	for i := range ratios {
 		ratios[i] = m.Nanos[i] / base.Nanos[i]
 	}
-	return median(ratios)
+	return measured.Median(ratios)
 }
 
 func (r Results) documentLogs(b *strings.Builder) {
@@ -115,7 +116,7 @@ form: it makes a logger for each line, and copies the values.
 |---|---:|---:|
 `)
 	for _, c := range l.Calls {
-		fmt.Fprintf(b, "| `%s` | %.0f ns | %d |\n", c.Form, median(c.CPUNanos), c.Allocs)
+		fmt.Fprintf(b, "| `%s` | %.0f ns | %d |\n", c.Form, measured.Median(c.CPUNanos), c.Allocs)
 	}
 	fmt.Fprintf(b, `
 With a sink that blocks for %.0f ms on each write, 99 %% of calls take at most %.1f µs (%.1f µs with a sink that does
@@ -143,7 +144,7 @@ at 100 %%, a span for the request and one for the query. Open loop with random g
 		for _, p := range s.Pairs {
 			on, off = append(on, value(p.On)*scale), append(off, value(p.Off)*scale)
 		}
-		fmt.Fprintf(b, "| %s | "+format+" | "+format+" | %s | %s to %s |\n", name, median(off), median(on),
+		fmt.Fprintf(b, "| %s | "+format+" | "+format+" | %s | %s to %s |\n", name, measured.Median(off), measured.Median(on),
 			percentMore(ratio.Estimate), percentMore(ratio.Low), percentMore(ratio.High))
 	}
 	row("P99", "%.2f ms", 1e3, func(r Trial) float64 { return r.P99 }, s.P99)

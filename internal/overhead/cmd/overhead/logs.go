@@ -16,6 +16,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"github.com/cacheu/plumbline/agent"
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/overhead/stacks"
 )
 
@@ -99,7 +100,7 @@ func measureLogs(ctx context.Context, o options, r *Results) error {
 		return err
 	}
 	l.SyncP99 = callP99(kitlog.NewLogfmtLogger(stalling{}), syncCalls, 0)
-	r.Machine, r.Logs = thisMachine(), &l
+	r.Machine, r.Logs = measured.ThisMachine(), &l
 	return nil
 }
 

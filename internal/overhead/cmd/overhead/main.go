@@ -10,8 +10,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 // part is one thing that can be measured.
@@ -71,7 +71,7 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	if o.rounds < 2 {
 		return fmt.Errorf("-rounds is %d, want at least 2: one run says nothing about noise", o.rounds)
 	}
-	results, err := load(o.out)
+	results, err := measured.Load[Results](o.out)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 		if err := p.measure(ctx, o, &results); err != nil {
 			return fmt.Errorf("measure %s: %w", p.name, err)
 		}
-		if err := results.save(o.out); err != nil {
+		if err := measured.Save(o.out, results); err != nil {
 			return err
 		}
 	}
@@ -100,31 +100,4 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 		return nil
 	}
 	return results.document(o.doc)
-}
-
-// load reads earlier results; none are no error.
-func load(file string) (Results, error) {
-	var r Results
-	content, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return r, fmt.Errorf("read earlier results: %w", err)
-	}
-	if err := json.Unmarshal(content, &r); err != nil {
-		return r, fmt.Errorf("read earlier results from %s: %w; delete the file to begin anew", file, err)
-	}
-	return r, nil
-}
-
-func (r Results) save(file string) error {
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode results: %w", err)
-	}
-	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	return nil
 }

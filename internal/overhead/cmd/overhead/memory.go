@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cacheu/plumbline/agent/catalog"
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 // Memory is the resident memory of a service, in bytes, at MemoryRate requests
@@ -93,7 +94,7 @@ func measureMemory(ctx context.Context, o options, r *Results) error {
 	for i := range m.Accounts {
 		m.Accounts[i].SentAfter = m.Accounts[i].Sent - before[i].Sent
 	}
-	r.Machine, r.Memory = thisMachine(), &m
+	r.Machine, r.Memory = measured.ThisMachine(), &m
 	return nil
 }
 

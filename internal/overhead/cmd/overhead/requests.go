@@ -14,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/overhead/stacks"
 )
 
@@ -42,21 +43,21 @@ func measureRequests(ctx context.Context, o options, r *Results) error {
 	}
 	defer sink.stop()
 	all := stacks.All()
-	measured := make([]Request, 2*len(all))
+	requests := make([]Request, 2*len(all))
 	var raw bytes.Buffer
 	for round := range o.rounds {
 		fmt.Fprintf(o.log, "requests: round %d of %d\n", round+1, o.rounds)
-		for i := range measured {
+		for i := range requests {
 			// Half of the rounds go backwards, so that no stack always runs in
 			// the wake of the same other one.
 			at := i
 			if round%2 == 1 {
-				at = len(measured) - 1 - i
+				at = len(requests) - 1 - i
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			s, m := all[at%len(all)], &measured[at]
+			s, m := all[at%len(all)], &requests[at]
 			m.Stack, m.Exporting = s.Name, at >= len(all)
 			config := stacks.Config{}
 			if m.Exporting {
@@ -72,7 +73,7 @@ func measureRequests(ctx context.Context, o options, r *Results) error {
 				exporters(m.Exporting), s.Name, result.N, nanos, result.MemString())
 		}
 	}
-	r.Machine, r.Requests = thisMachine(), measured
+	r.Machine, r.Requests = measured.ThisMachine(), requests
 	r.Benchstat, err = benchstat(ctx, raw.Bytes())
 	return err
 }

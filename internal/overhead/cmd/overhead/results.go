@@ -1,60 +1,21 @@
 package main
 
 import (
-	"bufio"
 	"math"
-	"os"
-	"runtime"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
+
+	"github.com/cacheu/plumbline/internal/measured"
 )
 
 // Results is everything that was measured, as it is kept in the results file.
 type Results struct {
-	Machine  Machine   `json:"machine"`
-	Requests []Request `json:"requests,omitempty"`
+	Machine  measured.Machine `json:"machine"`
+	Requests []Request        `json:"requests,omitempty"`
 	// Benchstat is what benchstat says of the runs behind Requests.
 	Benchstat string  `json:"benchstat,omitempty"`
 	Logs      *Logs   `json:"logs,omitempty"`
 	Server    *Server `json:"server,omitempty"`
 	Memory    *Memory `json:"memory,omitempty"`
-}
-
-// Machine is where and when the results were had.
-type Machine struct {
-	Date string `json:"date"`
-	Go   string `json:"go"`
-	CPU  string `json:"cpu"`
-	// Cores is the number of processors that the machine has.
-	Cores int `json:"cores"`
-}
-
-func thisMachine() Machine {
-	return Machine{Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), CPU: processor(), Cores: runtime.NumCPU()}
-}
-
-// processor returns the name of the processor, as Linux has it.
-func processor() string {
-	file, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-// median returns the middle of the values, which must not be empty.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 // quantile returns the q-quantile of sorted values by the nearest rank.

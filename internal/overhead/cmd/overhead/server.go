@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cacheu/plumbline/internal/measured"
 	"github.com/cacheu/plumbline/internal/testpg"
 )
 
@@ -92,7 +93,7 @@ func measureServer(ctx context.Context, o options, r *Results) error {
 	}
 	s.P99 = ratioOf(s.Pairs, func(r Trial) float64 { return r.P99 })
 	s.CPU = ratioOf(s.Pairs, func(r Trial) float64 { return r.CPU })
-	r.Machine, r.Server = thisMachine(), &s
+	r.Machine, r.Server = measured.ThisMachine(), &s
 	return nil
 }
 
