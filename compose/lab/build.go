@@ -165,6 +165,9 @@ const atOnce = 2
 // it gets about a seventh of the processors.
 const nicer = 8
 
+// gapFiller is how nice a build is that shares nothing with the servers'.
+const gapFiller = 19
+
 // buildEach builds all recipes and ends at the first error.
 func buildEach(ctx context.Context, c Config, out io.Writer, stale []recipe) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -327,7 +330,7 @@ func buildSampleapp(ctx context.Context, c Config, out io.Writer) error {
 		return fmt.Errorf("build sampleapp: %w", err)
 	}
 	job := goJob{
-		title: "building sampleapp", dir: filepath.Join(c.Root, "sampleapp"), args: []string{"build", "-o", binary, "."},
+		title: "building sampleapp", dir: filepath.Join(c.Root, "sampleapp"), args: []string{"build", "-o", binary, "."}, nice: gapFiller,
 	}
 	if err := job.run(ctx, out); err != nil {
 		return fmt.Errorf("build sampleapp: %w", err)

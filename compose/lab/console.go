@@ -92,7 +92,7 @@ func (p *planner) buildConsole(ctx context.Context, specs []spec, out io.Writer)
 		return nil
 	}
 	job := goJob{
-		title: "building console", dir: p.config.Root, args: []string{"build", "-o", p.paths.console(), "./compose/cmd/console"},
+		title: "building console", dir: p.config.Root, args: []string{"build", "-o", p.paths.console(), "./compose/cmd/console"}, nice: gapFiller,
 	}
 	if err := job.run(ctx, out); err != nil {
 		return fmt.Errorf("build console: %w", err)

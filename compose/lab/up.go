@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -90,10 +91,7 @@ func makeReady(ctx context.Context, c Config, out io.Writer) (plan, error) {
 	if err := pl.preflight(p); err != nil {
 		return plan{}, err
 	}
-	if err := buildAll(ctx, c, p.Specs, out); err != nil {
-		return plan{}, err
-	}
-	if err := pl.buildConsole(ctx, p.Specs, out); err != nil {
+	if err := pl.buildAll(ctx, p.Specs, out); err != nil {
 		return plan{}, err
 	}
 	// Once more: the first build takes long enough for a port to be taken.
@@ -131,8 +129,27 @@ func (p *planner) preflight(pl plan) error {
 	return errors.Join(problems...)
 }
 
-// buildAll builds the servers and services that the specs run.
-func buildAll(ctx context.Context, c Config, specs []spec, out io.Writer) error {
+// buildAll builds what the specs run, and ends at the first error. The servers
+// wait for their sources at first and for their linkers at last; the services,
+// and the console with what npm fetches, fill those gaps.
+func (p *planner) buildAll(ctx context.Context, specs []spec, out io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	locked := &lockedWriter{w: out}
+	var running sync.WaitGroup
+	for _, build := range []func(context.Context, []spec, io.Writer) error{p.buildServers, p.buildServices, p.buildConsole} {
+		running.Go(func() {
+			if err := build(ctx, specs, locked); err != nil {
+				cancel(err) // the first one counts
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// buildServers builds the servers that the specs run.
+func (p *planner) buildServers(ctx context.Context, specs []spec, out io.Writer) error {
 	planned := names(specs)
 	var programs []string
 	for _, name := range Servers() {
@@ -140,13 +157,16 @@ func buildAll(ctx context.Context, c Config, specs []spec, out io.Writer) error 
 			programs = append(programs, name)
 		}
 	}
-	if _, err := Build(ctx, c, out, programs...); err != nil {
-		return err
-	}
-	sampleapp := paths{c.Home}.sampleapp()
+	_, err := Build(ctx, p.config, out, programs...)
+	return err
+}
+
+// buildServices builds the services where the specs run one.
+func (p *planner) buildServices(ctx context.Context, specs []spec, out io.Writer) error {
+	sampleapp := p.paths.sampleapp()
 	for _, s := range specs {
 		if s.Args[0] == sampleapp {
-			return buildSampleapp(ctx, c, out)
+			return buildSampleapp(ctx, p.config, out)
 		}
 	}
 	return nil
