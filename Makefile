@@ -67,7 +67,7 @@ secrets: ## Make the passwords of the lab in Docker, each once; up does it too
 	sh compose/secrets.sh
 
 .PHONY: servers
-servers: ## Build the lab's servers, where they are not built yet (half an hour on two cores, needs the network)
+servers: ## Build the lab's servers, where they are not built yet (20 minutes on two cores, needs the network)
 	$(LAB_COMMAND) build
 	$(LAB_COMMAND) build promtool
 

@@ -131,6 +131,7 @@ func newTimeSeries(title, description, unit, empty string) *timeseries.PanelBuil
 		Datasource(prometheusSource()).
 		Unit(unit).
 		Min(0).
+		AxisSoftMax(leastTop(unit)).
 		NoValue(empty).
 		Thresholds(noLimits()).
 		ColorScheme(colorBy(dashboard.FieldColorModeIdPaletteClassicByName)).
@@ -148,6 +149,22 @@ func newTimeSeries(title, description, unit, empty string) *timeseries.PanelBuil
 		Tooltip(common.NewVizTooltipOptionsBuilder().
 			Mode(common.TooltipDisplayModeMulti).
 			Sort(common.SortOrderDescending))
+}
+
+// leastTop is the least that the axis of a unit ends at. Grafana's axis of
+// values that are all 0 ends at 100, which is a ratio of 10000 %, or a minute
+// and a half.
+func leastTop(unit string) float64 {
+	switch unit {
+	case unitRatio:
+		return 0.01
+	case unitTime:
+		return 0.001
+	case unitBytes, unitByteRate:
+		return 1024
+	default:
+		return 1
+	}
 }
 
 // newStack is newTimeSeries with the series on top of each other, for parts
