@@ -27,6 +27,13 @@ func TestGeneratorThatCannotKeepUpSaysSo(t *testing.T) {
 		}
 		return all
 	}
+	slow := func(late, took time.Duration) []loadgen.Result {
+		all := even(func(int) time.Duration { return late }, func(int) bool { return false })
+		for i := range all {
+			all[i].Done = all[i].Sent + took
+		}
+		return all
+	}
 	never, onTime := func(int) bool { return false }, func(int) time.Duration { return 0 }
 	for sentence, c := range map[string]struct {
 		results []loadgen.Result
@@ -38,8 +45,10 @@ func TestGeneratorThatCannotKeepUpSaysSo(t *testing.T) {
 		"sends a bit late are no reason": {even(func(n int) time.Duration { return 2 * ms }, never), 0, nil},
 		"one in fifty sent 20 ms late": {
 			even(func(n int) time.Duration { return time.Duration(n%50/49) * 20 * ms }, never), 0,
-			[]string{"the generator sent late: one request in a hundred by 20ms or more (limit 10ms)"},
+			[]string{"the generator sent late: one request in a hundred by 20ms or more (limit 10ms, or 10 % of the P99, which is 21ms)"},
 		},
+		"late sends to a server that is much later": {slow(20*ms, 250*ms), 0, nil},
+		"sends as late as a slow server":            {slow(200*ms, 250*ms), 0, []string{"sent late", "of 1000.0 offered"}},
 		"falling behind more and more": {
 			even(func(n int) time.Duration { return time.Duration(n) * ms / 4 }, never), 0,
 			[]string{"sent late", "of 1000.0 offered"},

@@ -128,7 +128,7 @@ func (r *Result) distribution() string {
 		fmt.Fprintf(&f.b, `<path d="%s" fill="%s" fill-opacity="0.25" stroke="%s" stroke-width="1.5"/>`, path.String(), color(i), color(i))
 	}
 	for i, v := range r.Variants { // marks on top of all areas
-		for _, mark := range []struct {
+		for j, mark := range []struct {
 			name  string
 			value float64
 		}{{"P50", v.Corrected.P50.Value}, {"P99", v.Corrected.P99.Value}} {
@@ -139,7 +139,7 @@ func (r *Result) distribution() string {
 				anchor, dx = "end", -4.0
 			}
 			fmt.Fprintf(&f.b, `<text x="%.1f" y="%.1f" text-anchor="%s" class="mark" fill="%s">%s %s</text>`,
-				x+dx, padTop+10+13*float64(i), anchor, color(i), mark.name, duration(mark.value))
+				x+dx, padTop+10+13*float64(2*i+j), anchor, color(i), mark.name, duration(mark.value))
 		}
 	}
 	f.line(f.x(0), f.y(0), f.x(1), f.y(0), "axis")
