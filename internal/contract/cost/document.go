@@ -113,8 +113,9 @@ func (m *Measured) documentBoards(b *strings.Builder) {
 Every query of every panel that asks Prometheus, with the variables set as Grafana sets them when the dashboard is opened,
 at the step that a panel of %d pixels asks for. One query after the other, over HTTP, while samples come in and rules are
 evaluated; the median of the times that it was sent, which is once for those that take longer than %.0f s. A query without
-an answer counts with the time until it failed; after %.0f s it is given up, as Grafana does.
-`, pixels, onceFrom.Seconds(), giveUp.Seconds())
+an answer counts with the time until it failed; after %.0f s it is given up, as Grafana does. A dashboard that has taken %.0f s
+is not asked for the rest.
+`, pixels, onceFrom.Seconds(), giveUp.Seconds(), tooLong.Seconds())
 	for _, s := range m.Spans {
 		s.document(b)
 	}
@@ -128,7 +129,7 @@ func (s Span) document(b *strings.Builder) {
 |---|---:|---:|---:|---:|---:|---|
 `, hours(s.Hours))
 	for _, board := range s.Boards {
-		slowest, failed := Query{}, 0
+		slowest, failed, together := Query{}, 0, ""
 		for _, q := range board.Queries {
 			if q.Seconds > slowest.Seconds {
 				slowest = q
@@ -136,12 +137,16 @@ func (s Span) document(b *strings.Builder) {
 			if q.Error != "" {
 				failed++
 			}
+			if q.Unasked {
+				together = "more than "
+			}
 		}
+		together += seconds(board.sum())
 		variables := seconds(board.Variables)
 		if board.Error != "" {
 			variables += ", not filled in: " + cell(board.Error)
 		}
-		fmt.Fprintf(b, "| %s | %d | %s | %s, %s | %d | %s | %s |\n", board.Title, len(board.Queries), seconds(board.sum()),
+		fmt.Fprintf(b, "| %s | %d | %s | %s, %s | %d | %s | %s |\n", board.Title, len(board.Queries), together,
 			seconds(slowest.Seconds), slowest.Panel, failed, variables, kept(board.sum() < mayWait && failed == 0 && board.Error == ""))
 	}
 	s.documentMissed(b)
@@ -159,6 +164,7 @@ func (s Span) documentMissed(b *strings.Builder) {
 	for _, board := range s.Boards {
 		for _, q := range board.Queries {
 			switch {
+			case q.Unasked:
 			case q.Error != "" || board.sum() >= mayWait && q.Seconds >= mayWait/10:
 				slow = append(slow, row{q, board.Title})
 			case q.Points == 0:
