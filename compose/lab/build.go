@@ -170,19 +170,29 @@ const gapFiller = 19
 
 // buildEach builds all recipes and ends at the first error.
 func buildEach(ctx context.Context, c Config, out io.Writer, stale []recipe) error {
+	builds := make([]func(context.Context) error, len(stale))
+	for i, r := range stale {
+		title := fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))
+		builds[i] = func(ctx context.Context) error { return r.build(ctx, c, out, title, nicer*i) }
+	}
+	return together(ctx, atOnce, builds...)
+}
+
+// together runs tasks in their order, at most limit of them at a time. The first
+// error ends the others, and is returned when all have ended.
+func together(ctx context.Context, limit int, tasks ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, limit)
 	var running sync.WaitGroup
-	for i, r := range stale {
+	for _, task := range tasks {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
 			if ctx.Err() != nil {
 				return
 			}
-			title := fmt.Sprintf("%s %s (%d of %d)", r.Name, r.Version, i+1, len(stale))
-			if err := r.build(ctx, c, out, title, nicer*i); err != nil {
+			if err := task(ctx); err != nil {
 				cancel(err) // the first one counts
 			}
 		})

@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -133,19 +132,13 @@ func (p *planner) preflight(pl plan) error {
 // wait for their sources at first and for their linkers at last; the services,
 // and the console with what npm fetches, fill those gaps.
 func (p *planner) buildAll(ctx context.Context, specs []spec, out io.Writer) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	locked := &lockedWriter{w: out}
-	var running sync.WaitGroup
-	for _, build := range []func(context.Context, []spec, io.Writer) error{p.buildServers, p.buildServices, p.buildConsole} {
-		running.Go(func() {
-			if err := build(ctx, specs, locked); err != nil {
-				cancel(err) // the first one counts
-			}
-		})
+	builds := []func(context.Context) error{
+		func(ctx context.Context) error { return p.buildServers(ctx, specs, locked) },
+		func(ctx context.Context) error { return p.buildServices(ctx, specs, locked) },
+		func(ctx context.Context) error { return p.buildConsole(ctx, specs, locked) },
 	}
-	running.Wait()
-	return context.Cause(ctx)
+	return together(ctx, len(builds), builds...)
 }
 
 // buildServers builds the servers that the specs run.

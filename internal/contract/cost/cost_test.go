@@ -199,3 +199,17 @@ func TestBesideEndsBoth(t *testing.T) {
 		t.Errorf("got %v, want nothing", err)
 	}
 }
+
+func TestADashboardThatWasNotAskedToTheEndIsNotInTime(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	Span{Hours: 24, Boards: []Board{{Title: "Slow", Queries: []Query{
+		{Panel: "first", Expr: "asked", Seconds: 0.5, Points: 1}, {Panel: "second", Expr: "not_asked", Unasked: true},
+	}}}}.document(&b)
+	if line := "| Slow | 2 | more than 500.0 ms | 500.0 ms, first | 0 | 0.0 ms | **no** |"; !strings.Contains(b.String(), line) {
+		t.Errorf("got %s, want a line %s", b.String(), line)
+	}
+	if strings.Contains(b.String(), "not_asked") {
+		t.Errorf("got %s, want nothing of the query that was not asked", b.String())
+	}
+}

@@ -129,7 +129,7 @@ func (s Span) document(b *strings.Builder) {
 |---|---:|---:|---:|---:|---:|---|
 `, hours(s.Hours))
 	for _, board := range s.Boards {
-		slowest, failed, together := Query{}, 0, ""
+		slowest, failed, whole := Query{}, 0, true
 		for _, q := range board.Queries {
 			if q.Seconds > slowest.Seconds {
 				slowest = q
@@ -137,17 +137,18 @@ func (s Span) document(b *strings.Builder) {
 			if q.Error != "" {
 				failed++
 			}
-			if q.Unasked {
-				together = "more than "
-			}
+			whole = whole && !q.Unasked
 		}
-		together += seconds(board.sum())
+		together := seconds(board.sum())
+		if !whole {
+			together = "more than " + together
+		}
 		variables := seconds(board.Variables)
 		if board.Error != "" {
 			variables += ", not filled in: " + cell(board.Error)
 		}
 		fmt.Fprintf(b, "| %s | %d | %s | %s, %s | %d | %s | %s |\n", board.Title, len(board.Queries), together,
-			seconds(slowest.Seconds), slowest.Panel, failed, variables, kept(board.sum() < mayWait && failed == 0 && board.Error == ""))
+			seconds(slowest.Seconds), slowest.Panel, failed, variables, kept(board.sum() < mayWait && failed == 0 && whole && board.Error == ""))
 	}
 	s.documentMissed(b)
 }

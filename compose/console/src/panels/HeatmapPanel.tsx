@@ -32,14 +32,14 @@ export default function HeatmapPanel({ panel, data, frames, width, height }: Pan
         // A gap would swallow narrow cells.
         const gap = Math.min((o.cellGap ?? 1) * devicePixelRatio, (right - left) / 5, (bottom - top) / 5);
         context.fillStyle = palette[shade(cell.count, heat!.most, palette.length, o.color)];
+        context.beginPath();
         const [w, h] = [right - left - gap, bottom - top - gap];
         if (o.cellRadius) {
-          context.beginPath();
           context.roundRect(left, top, w, h, o.cellRadius * devicePixelRatio);
-          context.fill();
         } else {
-          context.fillRect(left, top, w, h);
+          context.rect(left, top, w, h);
         }
+        context.fill();
       }
     },
     [heat, palette, o]

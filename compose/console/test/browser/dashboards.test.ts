@@ -83,6 +83,16 @@ for (const set of sets) {
         assert.ok(drawn >= (Least[uid] ?? 0), `${drawn} panels have data, want at least ${Least[uid]}`);
         t.diagnostic(`${uid}: ${drawn} of ${seen.length} panels have data, ${queries.total} queries, at most ${queries.peak} together, first paint ${Math.round(timing.paint)} ms, all panels ${ready} ms`);
 
+        // What somebody waits who comes from the list, with the page's code there already.
+        await page.getByRole('link', { name: 'Dashboards', exact: true }).click();
+        const link = page.locator(`a[href="/d/${uid}"]`);
+        await link.waitFor();
+        const clicked = await page.evaluate(() => performance.now());
+        await link.click();
+        t.diagnostic(`${uid}: from the list, all panels ${Math.round((await settled(page)) - clicked)} ms`);
+        await page.goto(`${set.base}/d/${uid}?refresh=`);
+        await settled(page);
+
         // The same page in every width and colour: what is loaded for one is loaded for all.
         await fits(t, page, uid, { width: 1280, theme: 'dark' });
         await page.getByRole('button', { name: 'Light colours' }).click();
