@@ -34,6 +34,8 @@ export interface Kind {
 const noRows = (d: { shown: DataFrame[] }) => d.shown.every((f) => f.length === 0);
 // A line through nothing but NaN is none: quantiles of what did not happen.
 const noPoints = (d: { shown: DataFrame[] }) => !d.shown.some((f) => f.fields.some((field) => field.type === FieldType.number && field.values.some(Number.isFinite)));
+// A chart of one number against another wants both.
+const noPairs = (d: { shown: DataFrame[] }) => !d.shown.some((f) => f.length > 0 && f.fields.filter((field) => field.type === FieldType.number).length > 1);
 // A diff has something to draw when either of its sides has.
 const noSamples = ({ left, right }: { left: number; right: number }) => left + right === 0;
 const lazily = <P extends PanelType>(load: () => Promise<{ default: ComponentType<PanelProps<P>> }>): Pick<Kind, 'draw' | 'load'> => ({
@@ -55,7 +57,7 @@ export const panelKinds: Record<PanelType, Kind> = {
   bargauge: { ...lazily(() => import('./BarGaugePanel.tsx')), empty: noRows, drawsNothing: true },
   table: { ...lazily(() => import('./TablePanel.tsx')), empty: noRows, padding: 'none', custom: { align: 'auto', cellOptions: { type: 'auto' } } },
   heatmap: { ...lazily(() => import('./HeatmapPanel.tsx')), empty: noRows },
-  xychart: { ...lazily(() => import('./XYChartPanel.tsx')), empty: noRows, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
+  xychart: { ...lazily(() => import('./XYChartPanel.tsx')), empty: noPairs, custom: { show: 'points', pointSize: { fixed: 5 }, fillOpacity: 50 }, color: 'palette-classic' },
   'state-timeline': { ...lazily(() => import('./StateTimelinePanel.tsx')), empty: noRows, custom: { fillOpacity: 70, lineWidth: 0 }, color: 'continuous-GrYlRd' },
   text: { ...lazily(() => import('./TextPanel.tsx')), empty: () => false },
   logs: { ...lazily(() => import('./LogsPanel.tsx')), empty: (d) => d.lines.length === 0 },

@@ -37,7 +37,7 @@ export default function ProfilesView() {
           if (!comparing) {
             return flame(profile, { ...scope, signal });
           }
-          const half = (scope.from + scope.to) / 2;
+          const half = Math.floor((scope.from + scope.to) / 2); // Pyroscope wants whole milliseconds
           return other
             ? diff(profile, { ...scope, signal }, { type, selector: other }, { ...scope, signal })
             : diff(profile, { from: scope.from, to: half, signal }, profile, { from: half, to: scope.to, signal });

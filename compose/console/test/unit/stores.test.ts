@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseTags } from '../../src/api/jaeger.ts';
+import { FieldType } from '@grafana/data';
 import { isMetric } from '../../src/api/loki.ts';
 import { number, thin, type Exemplar } from '../../src/api/prometheus.ts';
 import { frameOf } from '../../src/api/pyroscope.ts';
@@ -66,6 +67,15 @@ test('a flame graph of two is empty only when neither side has samples', () => {
   assert.equal(empty([0, 0, 0, 0, 6, 6, 0]), false, 'no baseline');
   assert.equal(empty([0, 6, 6, 0, 0, 0, 0]), false, 'a baseline alone');
   assert.equal(empty([0, 0, 0, 0, 0, 0, 0]), true, 'neither');
+});
+
+test('a chart of one number against another is empty where one of them is missing', () => {
+  const column = (name: string, type: FieldType) => ({ name, type, config: {}, values: [1] });
+  const empty = (...fields: Array<ReturnType<typeof column>>) =>
+    panelKinds.xychart.empty({ frames: [], shown: [{ length: 1, fields }], exemplars: [], lines: [], traces: [] } as never);
+  const time = column('Time', FieldType.time);
+  assert.equal(empty(time, column('measured', FieldType.number)), true, 'one number');
+  assert.equal(empty(time, column('share', FieldType.number), column('measured', FieldType.number)), false, 'two numbers');
 });
 
 test('spans stand below the one that called them; a parent that is not stored hides nobody', () => {
